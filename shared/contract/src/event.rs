@@ -1,0 +1,248 @@
+//! Events on the wire.
+
+use domain::{Draft, Event, EventId, EventTime, Origin, Priority, Refusal, Span, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::timestamp;
+
+/// An event as the web app sends it: the whole of it, with keys of its user interface that are ignored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct EventBody {
+    #[serde(rename = "_id")]
+    pub id: Option<String>,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub start_date: Option<String>,
+    pub end_date: Option<String>,
+    pub is_all_day: Option<bool>,
+    pub is_someday: Option<bool>,
+    pub priority: Option<Priority>,
+    pub origin: Option<Origin>,
+    pub order: Option<f64>,
+    pub recurrence: Option<RecurrenceBody>,
+}
+
+/// What makes an event part of a series. Both absent, null or empty mean that it is not.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct RecurrenceBody {
+    pub rule: Option<Vec<String>>,
+    pub event_id: Option<String>,
+}
+
+/// `POST /api/event` takes one event or an array of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// An array: the upload of events made before sign-up.
+    Many(Vec<EventBody>),
+    /// The usual case.
+    One(Box<EventBody>),
+}
+
+impl EventBody {
+    /// The id the browser chose, if any.
+    ///
+    /// # Errors
+    /// [`Refusal::BadId`] when it is not 24 hex digits.
+    pub fn id(&self) -> Result<Option<EventId>, Refusal> {
+        self.id.as_deref().map(EventId::from_wire).transpose()
+    }
+
+    /// Checks everything and gives the event its id.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] met.
+    pub fn into_draft(self, id: EventId) -> Result<Draft, Refusal> {
+        let rules = self.recurrence.and_then(|recurrence| recurrence.rule).unwrap_or_default();
+        if !rules.is_empty() {
+            return Err(Refusal::Recurring);
+        }
+        let span = Span::new(time("startDate", self.start_date)?, time("endDate", self.end_date)?)?;
+        let is_all_day = self.is_all_day.unwrap_or(span.is_all_day());
+        let is_someday = self.is_someday.unwrap_or(false);
+        let priority = self.priority.ok_or_else(|| Refusal::field("priority", "is required"))?;
+        let origin = self.origin.ok_or_else(|| Refusal::field("origin", "is required"))?;
+        let (title, description) = (self.title, self.description);
+        Draft::new(id, title, description, span, is_all_day, is_someday, priority, origin, self.order)
+    }
+}
+
+fn time(field: &'static str, text: Option<String>) -> Result<EventTime, Refusal> {
+    let text = text.ok_or_else(|| Refusal::field(field, "is required"))?;
+    text.parse().map_err(|refusal| match refusal {
+        Refusal::BadField { problem, .. } => Refusal::field(field, problem),
+        other => other,
+    })
+}
+
+/// An event as the web app must get it back: no nulls, dates verbatim, `updatedAt` with `Z`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct EventView {
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub user: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub start_date: String,
+    pub end_date: String,
+    pub is_all_day: bool,
+    pub is_someday: bool,
+    pub priority: Priority,
+    pub origin: Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<serde_json::Number>,
+    #[serde(rename = "gEventId", skip_serializing_if = "Option::is_none")]
+    pub google_id: Option<String>,
+    pub updated_at: String,
+}
+
+impl EventView {
+    /// An event of `user`, for the wire.
+    pub fn new(user: UserId, event: Event) -> Self {
+        Self {
+            id: event.id.to_string(),
+            user: user.to_string(),
+            title: event.title,
+            description: event.description,
+            start_date: event.span.start().to_string(),
+            end_date: event.span.end().to_string(),
+            is_all_day: event.is_all_day,
+            is_someday: event.is_someday,
+            priority: event.priority,
+            origin: event.origin,
+            order: event.order.and_then(number),
+            google_id: event.google_id.map(|id| id.as_str().to_owned()),
+            updated_at: timestamp(event.updated_at),
+        }
+    }
+}
+
+/// A whole number without a fraction, as it was sent.
+fn number(order: f64) -> Option<serde_json::Number> {
+    let whole = order as i64;
+    if whole as f64 == order { Some(whole.into()) } else { serde_json::Number::from_f64(order) }
+}
+
+/// One element of `PUT /api/event/reorder`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct OrderBody {
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub order: f64,
+}
+
+/// The answer of `PUT /api/event/reorder`, in the words of the database it once came from.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct Reordered {
+    pub inserted_count: usize,
+    pub matched_count: usize,
+    pub modified_count: usize,
+    pub deleted_count: usize,
+    pub upserted_count: usize,
+    pub upserted_ids: serde_json::Map<String, serde_json::Value>,
+    pub inserted_ids: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The body of `DELETE /api/event/deleteMany`. The key is one of a few: it once was any field of the database.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct DeleteManyBody {
+    pub key: DeleteKey,
+    pub ids: Vec<String>,
+}
+
+/// By what `deleteMany` may find events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum DeleteKey {
+    /// Our id.
+    #[serde(rename = "_id")]
+    Id,
+    /// Google's id.
+    #[serde(rename = "gEventId")]
+    GoogleId,
+}
+
+/// The answer of `DELETE /api/event/deleteMany`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct DeletedMany {
+    pub deleted_count: usize,
+    pub errors: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6b0002000000000000000001";
+
+    fn body(json: &str) -> EventBody {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// The body the web app was seen to send, with keys of its user interface.
+    const SEEN: &str = r#"{"_id":"6b0002000000000000000001","title":"First","description":"","startDate":"2026-11-16T09:00:00+00:00",
+        "endDate":"2026-11-16T09:15:00+00:00","isAllDay":false,"isSomeday":false,"origin":"compass","priority":"unassigned",
+        "user":"UNAUTHENTICATED_USER","position":{"isOverlapping":false,"initialX":null},"hasFlipped":false}"#;
+
+    #[test]
+    fn what_the_web_app_sends_comes_back_as_it_needs_it() {
+        let body = body(SEEN);
+        let draft = body.clone().into_draft(body.id().unwrap().unwrap()).unwrap();
+        let now = chrono::DateTime::from_timestamp_millis(1_763_600_000_000).unwrap();
+        let event = domain::save(None, &draft, false, now).record.event;
+        let user = "75392a000000000000000000".parse().unwrap();
+        insta::assert_json_snapshot!(EventView::new(user, event), @r#"
+        {
+          "_id": "6b0002000000000000000001",
+          "user": "75392a000000000000000000",
+          "title": "First",
+          "description": "",
+          "startDate": "2026-11-16T09:00:00+00:00",
+          "endDate": "2026-11-16T09:15:00+00:00",
+          "isAllDay": false,
+          "isSomeday": false,
+          "priority": "unassigned",
+          "origin": "compass",
+          "gEventId": "6b0002000000000000000001",
+          "updatedAt": "2025-11-20T00:53:20.000Z"
+        }
+        "#);
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let base = r#""startDate":"2026-11-16","endDate":"2026-11-17","origin":"compass","priority":"self""#;
+        for (json, message) in [
+            (format!("{{{base},\"recurrence\":{{\"rule\":[\"RRULE:FREQ=DAILY\"]}}}}"), "Recurring"),
+            (r#"{"endDate":"2026-11-17"}"#.to_owned(), "startDate: is required"),
+            (r#"{"startDate":"x","endDate":"2026-11-17"}"#.to_owned(), "startDate: \"x\" is neither"),
+            (r#"{"startDate":"2026-11-18","endDate":"2026-11-17"}"#.to_owned(), "endDate must not be before"),
+            (r#"{"startDate":"2026-11-16","endDate":"2026-11-17"}"#.to_owned(), "priority: is required"),
+        ] {
+            let refusal = body(&json).into_draft(ID.parse().unwrap()).unwrap_err().to_string();
+            assert!(refusal.contains(message), "{json}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_recurrence_that_says_nothing_is_a_single_event() {
+        let base = r#""startDate":"2026-11-16","endDate":"2026-11-17","origin":"compass","priority":"self""#;
+        for recurrence in ["null", r#"{"rule":null}"#, r#"{"rule":[]}"#, r#"{"rule":null,"eventId":"x"}"#] {
+            let json = format!("{{{base},\"recurrence\":{recurrence}}}");
+            assert!(body(&json).into_draft(ID.parse().unwrap()).is_ok(), "{recurrence}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What an event is.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{EventId, GoogleEventId, Refusal, Shared, Span};
+
+/// The longest title that is accepted from a browser. Google cuts at 1,024.
+const TITLE_LIMIT: usize = 4_096;
+/// The longest description that is accepted from a browser. Google cuts at 8,192; an item of the store holds 400 KB.
+const DESCRIPTION_LIMIT: usize = 32_768;
+
+/// Where an event is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shelf {
+    /// On the calendar grid.
+    Grid,
+    /// In the someday lists beside it.
+    Someday,
+}
+
+/// How the user ranks an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Priority {
+    #[default]
+    Unassigned,
+    Work,
+    #[serde(rename = "self")]
+    Own,
+    Relationships,
+}
+
+/// Where an event came from first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Created in the web app.
+    Compass,
+    /// Created at Google and learnt from a change there.
+    Google,
+    /// Created at Google and learnt from a first import.
+    GoogleImport,
+    /// Not known.
+    #[default]
+    Unsure,
+}
+
+/// An event as a browser wants it: everything but what the server owns. Built by [`Draft::new`], so its limits hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub(crate) id: EventId,
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) span: Span,
+    pub(crate) is_all_day: bool,
+    pub(crate) is_someday: bool,
+    pub(crate) priority: Priority,
+    pub(crate) origin: Origin,
+    pub(crate) order: Option<f64>,
+}
+
+impl Draft {
+    /// Checks the limits of a draft.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLong`] for a title or description beyond its limit, [`Refusal::BadField`] for an order that is no number.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one argument per field of the wire format, named at the only call"
+    )]
+    pub fn new(
+        id: EventId,
+        title: Option<String>,
+        description: Option<String>,
+        span: Span,
+        is_all_day: bool,
+        is_someday: bool,
+        priority: Priority,
+        origin: Origin,
+        order: Option<f64>,
+    ) -> Result<Self, Refusal> {
+        limit("title", title.as_deref(), TITLE_LIMIT)?;
+        limit("description", description.as_deref(), DESCRIPTION_LIMIT)?;
+        if order.is_some_and(|order| !order.is_finite()) {
+            return Err(Refusal::field("order", "must be a number"));
+        }
+        Ok(Self { id, title, description, span, is_all_day, is_someday, priority, origin, order })
+    }
+
+    /// The id the browser chose, or the one drawn for it.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+}
+
+fn limit(field: &'static str, text: Option<&str>, limit: usize) -> Result<(), Refusal> {
+    match text {
+        Some(text) if text.chars().count() > limit => Err(Refusal::TooLong { field, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// An event as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The browser's id, or the one derived from Google's.
+    pub id: EventId,
+    /// Never null on the wire: absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Free text; Google may send HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When it is.
+    #[serde(flatten)]
+    pub span: Span,
+    /// As the browser said; it need not follow from the span for a someday event.
+    pub is_all_day: bool,
+    /// Whether it waits in a someday list instead of standing on the grid.
+    pub is_someday: bool,
+    /// How the user ranks it.
+    pub priority: Priority,
+    /// Where it came from first.
+    pub origin: Origin,
+    /// Its place in a someday list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<f64>,
+    /// Its id at Google; every event on the grid has one, connected or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google_id: Option<GoogleEventId>,
+    /// When it last changed, by our clock.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Event {
+    /// Where it is shown.
+    pub fn shelf(&self) -> Shelf {
+        if self.is_someday { Shelf::Someday } else { Shelf::Grid }
+    }
+
+    /// The part that Google knows too.
+    pub fn shared(&self) -> Shared {
+        Shared {
+            title: self.title.clone().filter(|title| !title.is_empty()),
+            description: self.description.clone().filter(|text| !text.is_empty()),
+            span: self.span.clone(),
+            priority: self.priority,
+        }
+    }
+}

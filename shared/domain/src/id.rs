@@ -1,0 +1,168 @@
+//! Identifiers. Parsed once, at the edge; a value of one of these types is well-formed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Refusal;
+
+/// What the web app puts before the id of an event that it has not saved yet.
+const OPTIMISTIC_PREFIX: &str = "optimistic-";
+
+macro_rules! object_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name([u8; 12]);
+
+        impl $name {
+            /// From raw bytes, as drawn at random or computed.
+            pub const fn new(bytes: [u8; 12]) -> Self {
+                Self(bytes)
+            }
+
+            /// The raw bytes.
+            pub const fn as_bytes(&self) -> &[u8; 12] {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Refusal;
+
+            fn from_str(text: &str) -> Result<Self, Refusal> {
+                let mut bytes = [0; 12];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| Refusal::BadId { what: $what })?;
+                Ok(Self(bytes))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Refusal;
+
+            fn try_from(text: String) -> Result<Self, Refusal> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+object_id! {
+    /// A user: 24 hex digits on the wire.
+    UserId, "user id"
+}
+
+object_id! {
+    /// An event: 24 hex digits on the wire. The browser chooses it, and it must be kept.
+    EventId, "event id"
+}
+
+impl EventId {
+    /// Parses an id as the web app may send it in a body or a path: with an `optimistic-` prefix while the event is unsaved.
+    ///
+    /// # Errors
+    /// [`Refusal::BadId`] when what remains is not 24 hex digits.
+    pub fn from_wire(text: &str) -> Result<Self, Refusal> {
+        text.strip_prefix(OPTIMISTIC_PREFIX).unwrap_or(text).parse()
+    }
+
+    /// The id that an event of the user's primary Google calendar has here.
+    ///
+    /// An id that we chose for Google is ours in hex and leads back to itself; any other is hashed. So an import needs no
+    /// look-up table, and importing twice gives the same ids.
+    pub fn of_google(google: &GoogleEventId) -> Self {
+        let text = google.as_str();
+        let is_ours =
+            text.len() == 24 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if is_ours && let Ok(id) = text.parse() {
+            return id;
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&digest[..12]);
+        Self(bytes)
+    }
+}
+
+/// The id of an event at Google. Ids that come in obey no rule (series parts, imports), so none is checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GoogleEventId(String);
+
+impl GoogleEventId {
+    /// An id as Google sent it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<EventId> for GoogleEventId {
+    /// The id under which an event of ours is inserted at Google: hex digits are valid base32hex, and a retried insert meets
+    /// the first one instead of making a second event.
+    fn from(id: EventId) -> Self {
+        Self(id.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "66aa01bb02cc03dd04ee05ff";
+
+    #[test]
+    fn ids_are_lower_cased_and_lose_the_optimistic_prefix() {
+        assert_eq!(EventId::from_wire(&HEX.to_uppercase()).unwrap().to_string(), HEX);
+        assert_eq!(EventId::from_wire(&format!("optimistic-{HEX}")).unwrap().to_string(), HEX);
+        for bad in ["", "xyz", &HEX[1..], "reorder", "optimistic-", &format!("{HEX}00")] {
+            assert!(EventId::from_wire(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_sent_to_google_leads_back_to_its_event() {
+        let id: EventId = HEX.parse().unwrap();
+        assert_eq!(EventId::of_google(&id.into()), id);
+    }
+
+    #[test]
+    fn foreign_google_ids_map_to_stable_distinct_ids() {
+        let ids = [
+            "68k0p6ackplecqs9fuvbs1fju0",
+            "68k0p6ackplecqs9fuvbs1fju0_20250324T123000Z",
+            "_imported",
+            &HEX.to_uppercase(),
+        ];
+        let mapped: Vec<EventId> =
+            ids.iter().map(|id| EventId::of_google(&GoogleEventId::new(*id))).collect();
+        let again: Vec<EventId> = ids.iter().map(|id| EventId::of_google(&GoogleEventId::new(*id))).collect();
+        assert_eq!(mapped, again);
+        assert_eq!(mapped.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    }
+}

@@ -1,0 +1,27 @@
+//! The rules of the calendar, and nothing else.
+//!
+//! Rules take what is stored and what is wanted and return a plan ([`Change`]s); the store applies the plan in one
+//! transaction. There is no IO here, no clock, no AWS and no untyped JSON: whoever reads a rule never meets a network,
+//! and every rule can be tested as a table.
+
+mod event;
+mod id;
+mod job;
+mod merge;
+mod notice;
+mod plan;
+mod record;
+mod refusal;
+mod time;
+mod window;
+
+pub use event::{Draft, Event, Origin, Priority, Shelf};
+pub use id::{EventId, GoogleEventId, UserId};
+pub use job::Job;
+pub use merge::{Field, Merged, Shared, merge};
+pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};
+pub use plan::{delete, reorder, save};
+pub use record::{Change, Link, Record, Rev, Seen, Views};
+pub use refusal::Refusal;
+pub use time::{EventTime, Span};
+pub use window::Window;
