@@ -1,0 +1,2 @@
+//! Entry point; see the library.
+fn main() {}
