@@ -1,5 +1,7 @@
 //! The user's profile and metadata on the wire.
 
+use chrono::{DateTime, Utc};
+use domain::{ConnectionState, GoogleStatus, ImportFlag};
 use serde::{Deserialize, Serialize};
 
 /// `GET /api/user/profile`.
@@ -19,22 +21,6 @@ pub struct ProfileView {
     pub picture: String,
 }
 
-/// What the web app shows of the connection to Google.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ConnectionState {
-    /// A connect button.
-    NotConnected,
-    /// Access was withdrawn: connect again.
-    ReconnectRequired,
-    /// A spinner.
-    Importing,
-    /// All is well.
-    Healthy,
-    /// A repair button.
-    Attention,
-}
-
 /// `GET /api/user/metadata`, and the data of `USER_METADATA`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +31,14 @@ pub struct MetadataView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncFlags>,
     pub google: GoogleView,
+}
+
+impl MetadataView {
+    /// The metadata of a user with these settings and this connection.
+    pub fn new(settings: Settings, google: Option<&GoogleStatus>, now: DateTime<Utc>) -> Self {
+        let sync = google.map(|status| SyncFlags { import: status.import, incremental: status.import });
+        Self { settings, sync, google: GoogleView { connection_state: GoogleStatus::state(google, now) } }
+    }
 }
 
 /// The part of the metadata that tells of Google.
@@ -63,17 +57,6 @@ pub struct SyncFlags {
     pub import: ImportFlag,
     #[serde(rename = "incrementalGCalSync")]
     pub incremental: ImportFlag,
-}
-
-/// How far an import is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the values are those of the wire")]
-pub enum ImportFlag {
-    Restart,
-    Importing,
-    Completed,
-    Errored,
 }
 
 /// What a browser may write of its metadata: an allow-list. Merged into what is stored, key by key.

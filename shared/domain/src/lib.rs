@@ -4,6 +4,7 @@
 //! transaction. There is no IO here, no clock, no AWS and no untyped JSON: whoever reads a rule never meets a network,
 //! and every rule can be tested as a table.
 
+mod connection;
 mod event;
 mod id;
 mod job;
@@ -15,6 +16,7 @@ mod refusal;
 mod time;
 mod window;
 
+pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
 pub use event::{Draft, Event, Origin, Priority, Shelf};
 pub use id::{EventId, GoogleEventId, UserId};
 pub use job::Job;

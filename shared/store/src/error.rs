@@ -1,0 +1,85 @@
+//! What can go wrong with the store.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use seam::{Class, Interrupted};
+
+/// A failed call to the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else wrote first. Retried inside the store; seen outside only when that did not help.
+    #[error("the store changed under the write")]
+    Conflict,
+    /// A condition that the caller set did not hold: what must not exist does, or the reverse.
+    #[error("condition failed: {0}")]
+    Condition(&'static str),
+    /// No answer in time.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// DynamoDB asks us to slow down.
+    #[error("{operation} was throttled")]
+    Throttled {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// DynamoDB failed, or cannot be reached.
+    #[error("{operation} failed: {reason}")]
+    Unavailable {
+        /// The operation.
+        operation: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// DynamoDB refused the request itself.
+    #[error("{operation} was refused: {reason}")]
+    Refused {
+        /// The operation.
+        operation: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// An item does not have the shape that this version writes.
+    #[error("an item could not be read or written: {0}")]
+    Shape(#[from] serde_dynamo::Error),
+    /// A user that must exist does not.
+    #[error("there is no such user")]
+    NoUser,
+}
+
+impl Error {
+    /// How the caller must react.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Conflict | Self::Condition(_) => Class::Conflict,
+            Self::Interrupted(interrupted) => interrupted.class(),
+            Self::Throttled { .. } => Class::Throttled,
+            Self::Unavailable { .. } => Class::Transient,
+            Self::Refused { .. } | Self::Shape(_) => Class::Bug,
+            Self::NoUser => Class::Gone,
+        }
+    }
+
+    /// From the SDK's error of any operation but `TransactWriteItems`, whose reasons need a closer look.
+    pub(crate) fn from_sdk<E, R>(
+        operation: &'static str,
+        condition: &'static str,
+        error: SdkError<E, R>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::fmt::Debug,
+        R: std::fmt::Debug,
+    {
+        let Some(service) = error.as_service_error() else {
+            return Self::Unavailable { operation, reason: format!("{error:?}") };
+        };
+        let reason = service.message().unwrap_or("no message").to_owned();
+        match service.code().unwrap_or_default() {
+            "ConditionalCheckFailedException" => Self::Condition(condition),
+            "TransactionConflictException" | "TransactionInProgressException" => Self::Conflict,
+            "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException" => {
+                Self::Throttled { operation }
+            }
+            "InternalServerError" | "ServiceUnavailable" => Self::Unavailable { operation, reason },
+            code => Self::Refused { operation, reason: format!("{code}: {reason}") },
+        }
+    }
+}

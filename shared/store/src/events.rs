@@ -1,0 +1,141 @@
+//! Reading events: one, or those of a window.
+
+use domain::{Event, EventId, Link, Record, Rev, Shelf, UserId, Window};
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+
+use crate::item::EventItem;
+use crate::key;
+use crate::table::{Expression, Query};
+use crate::{Error, Head, Store};
+
+/// What the `when` index holds of an event.
+#[derive(Deserialize)]
+struct Listed {
+    event: Event,
+}
+
+/// What the `dirty` index holds of an event.
+#[derive(Deserialize)]
+struct Dirty {
+    sk: String,
+}
+
+impl Store {
+    /// The user's head.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`] when there is no such user.
+    pub async fn head(&self, user: UserId) -> Result<Head, Error> {
+        self.table.get(&key::head(user)).await?.ok_or(Error::NoUser)
+    }
+
+    /// What is stored of an event, tombstones included. One round trip.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn record(&self, user: UserId, id: EventId) -> Result<Option<Record>, Error> {
+        Ok(self.table.get::<EventItem>(&key::event(user, id)).await?.map(Record::from))
+    }
+
+    /// The events of a shelf that overlap the window (all of them without one), by start. One round of parallel queries, whose
+    /// cost grows with the window and not with the calendar.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn list(
+        &self,
+        user: UserId,
+        shelf: Shelf,
+        window: Option<&Window>,
+    ) -> Result<Vec<Event>, Error> {
+        let queries =
+            key::ranges(shelf, window).into_iter().map(|(from, to)| self.list_range(user, from, to));
+        let mut events: Vec<Event> = try_join_all(queries)
+            .await?
+            .into_iter()
+            .flatten()
+            .map(|listed| listed.event)
+            .filter(|event| window.is_none_or(|window| window.overlaps(&event.span)))
+            .collect();
+        events.sort_by_key(|event| (event.span.start().instant(), event.id));
+        Ok(events)
+    }
+
+    async fn list_range(&self, user: UserId, from: String, to: String) -> Result<Vec<Listed>, Error> {
+        let condition = Expression::new("pk = :pk AND #when BETWEEN :from AND :to")
+            .name("#when", "when")
+            .value(":pk", key::user(user))?
+            .value(":from", from)?
+            .value(":to", to)?;
+        self.table.query(Query { index: Some("when"), condition, limit: None }).await
+    }
+
+    /// The events that Google has yet to learn of, oldest change first, tombstones included; at most `limit`.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn dirty(&self, user: UserId, limit: usize) -> Result<Vec<Record>, Error> {
+        let condition = Expression::new("pk = :pk").value(":pk", key::user(user))?;
+        let dirty: Vec<Dirty> =
+            self.table.query(Query { index: Some("dirty"), condition, limit: Some(limit) }).await?;
+        let keys: Vec<_> = dirty.into_iter().map(|Dirty { sk }| key::Key::new(key::user(user), sk)).collect();
+        let items = self.table.batch_get(&keys).await?;
+        let records: Result<Vec<EventItem>, _> = items.into_iter().map(serde_dynamo::from_item).collect();
+        // The index may be a moment older than the items: what is clean by now is left out.
+        let mut records: Vec<Record> =
+            records?.into_iter().map(Record::from).filter(|record| record.is_dirty).collect();
+        records.sort_by_key(|record| record.rev);
+        Ok(records)
+    }
+
+    /// Notes what Google answered to the push of the change at `rev`: the link becomes the new base, and the event is clean unless
+    /// it has changed again meanwhile. No client can see this, so it has no rev.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn settle(
+        &self,
+        user: UserId,
+        id: EventId,
+        rev: Rev,
+        link: Option<&Link>,
+    ) -> Result<(), Error> {
+        let key = key::event(user, id);
+        let update = |cleaning: &str| -> Result<Expression, Error> {
+            let expression = Expression::default();
+            let (set, remove, expression) = match link {
+                Some(link) => ("SET link = :link", "", expression.value(":link", link)?),
+                None => ("", "link", expression),
+            };
+            let removed: Vec<&str> = [remove, cleaning].into_iter().filter(|name| !name.is_empty()).collect();
+            let remove =
+                if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
+            Ok(Expression { text: format!("{set}{remove}"), ..expression })
+        };
+        let unchanged = Expression::new("#rev = :rev").name("#rev", "rev").value(":rev", rev)?;
+        let clean = update("#dirty")?.name("#dirty", "dirty");
+        match self.table.update(&key, clean, unchanged, "rev").await {
+            Err(Error::Condition(_)) => {
+                let exists = Expression::new("attribute_exists(pk)");
+                match self.table.update(&key, update("")?, exists, "event").await {
+                    // Purged meanwhile: nothing is left that needs a base.
+                    Err(Error::Condition(_)) => Ok(()),
+                    other => other,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the store answers, for health probes.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.table.get::<Ping>(&key::Key::single("PING".into())).await.map(drop)
+    }
+}
+
+#[derive(Deserialize)]
+struct Ping {}

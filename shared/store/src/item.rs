@@ -1,0 +1,139 @@
+//! The items of a user's log, as they lie in the table.
+
+use chrono::{DateTime, Utc};
+use domain::{Event, EventId, Link, Notice, Record, Rev, Seen, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::head::HISTORY;
+use crate::key::{self, Key};
+use crate::table::{Expression, OnCondition, Table, Write};
+use crate::{Error, Head};
+
+/// `E#<event id>`: an event or its tombstone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventItem {
+    rev: Rev,
+    #[serde(default)]
+    grid_rev: Rev,
+    #[serde(default)]
+    someday_rev: Rev,
+    event: Event,
+    link: Option<Link>,
+    dirty: Option<String>,
+    #[serde(default)]
+    is_deleted: bool,
+}
+
+impl From<EventItem> for Record {
+    fn from(item: EventItem) -> Self {
+        Record {
+            event: item.event,
+            rev: item.rev,
+            seen: Seen { grid: item.grid_rev, someday: item.someday_rev },
+            link: item.link,
+            is_dirty: item.dirty.is_some(),
+            is_deleted: item.is_deleted,
+        }
+    }
+}
+
+/// The write that brings an event's item to `next`. An update, not a put: what the plan did not change (the link, which the
+/// sync worker sets without a rev) is left as it is at the time of the write.
+pub(crate) fn write_event(
+    table: &Table,
+    user: UserId,
+    next: &Record,
+    old: Option<&Record>,
+) -> Result<Write, Error> {
+    let Record { event, rev, seen, link, is_dirty, is_deleted } = next;
+    let mut sets = vec!["#event = :event", "#rev = :rev", "grid_rev = :grid", "someday_rev = :someday"];
+    let mut removes = Vec::new();
+    let mut update = Expression::default()
+        .name("#event", "event")
+        .name("#rev", "rev")
+        .name("#when", "when")
+        .name("#dirty", "dirty")
+        .value(":event", event)?
+        .value(":rev", rev)?
+        .value(":grid", seen.grid)?
+        .value(":someday", seen.someday)?;
+    if *is_deleted {
+        sets.extend(["is_deleted = :true", "expires_at = :expires"]);
+        removes.push("#when");
+        let expires = (event.updated_at + HISTORY).timestamp();
+        update = update.value(":true", true)?.value(":expires", expires)?;
+    } else {
+        sets.push("#when = :when");
+        removes.extend(["is_deleted", "expires_at"]);
+        update = update.value(":when", key::when(event))?;
+    }
+    if *is_dirty {
+        sets.push("#dirty = :dirty");
+        update = update.value(":dirty", key::dirty(*rev))?;
+    } else {
+        removes.push("#dirty");
+    }
+    if link.as_ref() != old.and_then(|record| record.link.as_ref()) {
+        match link {
+            Some(link) => {
+                sets.push("link = :link");
+                update = update.value(":link", link)?;
+            }
+            None => removes.push("link"),
+        }
+    }
+    update.text = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
+    Write::update(table, &key::event(user, event.id), update, Expression::default(), OnCondition::Retry)
+}
+
+/// `N#<rev>`: a notice.
+#[derive(Debug, Serialize)]
+struct NoticeItem<'a> {
+    pk: String,
+    sk: String,
+    rev: Rev,
+    notice: &'a Notice,
+    expires_at: i64,
+}
+
+pub(crate) fn write_notice(
+    table: &Table,
+    user: UserId,
+    rev: Rev,
+    notice: &Notice,
+    now: DateTime<Utc>,
+) -> Result<Write, Error> {
+    let Key { pk, sk } = key::notice(user, rev);
+    let item = NoticeItem { pk, sk, rev, notice, expires_at: (now + HISTORY).timestamp() };
+    Write::put(table, item, None, OnCondition::Retry)
+}
+
+/// Moves `HEAD` on from what was read to `next`.
+pub(crate) fn write_head(table: &Table, user: UserId, old: &Head, next: &Head) -> Result<Write, Error> {
+    let mut sets = vec!["seq = :seq", "changed_at = :changed_at"];
+    let mut update = Expression::default().value(":seq", next.seq)?.value(":changed_at", next.changed_at)?;
+    if next.marks != old.marks {
+        sets.push("marks = :marks");
+        update = update.value(":marks", &next.marks)?;
+    }
+    if next.settings != old.settings {
+        sets.push("settings = :settings");
+        update = update.value(":settings", &next.settings)?;
+    }
+    if next.profile != old.profile {
+        sets.push("profile = :profile");
+        update = update.value(":profile", &next.profile)?;
+    }
+    if next.google != old.google {
+        sets.push("google = :google");
+        update = update.value(":google", &next.google)?;
+    }
+    update.text = format!("SET {}", sets.join(", "));
+    let condition = Expression::new("seq = :old_seq").value(":old_seq", old.seq)?;
+    Write::update(table, &key::head(user), update, condition, OnCondition::Retry)
+}
+
+/// The id in an event's sort key.
+pub(crate) fn event_id(sk: &str) -> Option<EventId> {
+    sk.strip_prefix("E#")?.parse().ok()
+}

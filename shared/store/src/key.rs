@@ -1,0 +1,119 @@
+//! Key formats. No other module, and no other crate, spells one.
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use domain::{Event, EventId, Rev, Shelf, UserId, Window};
+
+/// The partition and sort key of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// An item that is alone in its partition: a look-up that must be unique.
+    pub fn single(pk: String) -> Self {
+        Self { sk: pk.clone(), pk }
+    }
+}
+
+pub(crate) const HEAD: &str = "HEAD";
+
+pub(crate) fn user(user: UserId) -> String {
+    format!("U#{user}")
+}
+
+/// The user whose partition this is.
+pub(crate) fn user_of(pk: &str) -> Option<UserId> {
+    pk.strip_prefix("U#")?.parse().ok()
+}
+
+pub(crate) fn head(id: UserId) -> Key {
+    Key::new(user(id), HEAD)
+}
+
+pub(crate) fn event(id: UserId, event: EventId) -> Key {
+    Key::new(user(id), format!("E#{event}"))
+}
+
+pub(crate) fn notice(id: UserId, rev: Rev) -> Key {
+    Key::new(user(id), format!("N#{rev:020}"))
+}
+
+/// The sort key in `dirty`: commit order.
+pub(crate) fn dirty(rev: Rev) -> String {
+    format!("{rev:020}")
+}
+
+/// The longest event that is found by its start; a longer one is found by its end.
+const SHORT: TimeDelta = TimeDelta::days(1);
+
+/// The sort key in `when`.
+pub(crate) fn when(event: &Event) -> String {
+    let (start, end) = (event.span.start().instant(), event.span.end().instant());
+    match event.shelf() {
+        Shelf::Someday => format!("Y#{}", instant(start)),
+        Shelf::Grid if event.span.length() <= SHORT => format!("S#{}", instant(start)),
+        Shelf::Grid => format!("L#{}", instant(end)),
+    }
+}
+
+/// Ranges of `when` (inclusive) that together hold every event of a shelf that can overlap a window.
+pub(crate) fn ranges(shelf: Shelf, window: Option<&Window>) -> Vec<(String, String)> {
+    let (earliest, latest) = match window {
+        Some(window) => (window.earliest(), window.latest()),
+        None => (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC),
+    };
+    let short_start = earliest.checked_sub_signed(SHORT).unwrap_or(earliest);
+    match shelf {
+        Shelf::Someday => vec![("Y#".into(), format!("Y#{}", instant(latest)))],
+        Shelf::Grid => vec![
+            (format!("S#{}", instant(short_start)), format!("S#{}", instant(latest))),
+            (format!("L#{}", instant(earliest)), "L#~".into()),
+        ],
+    }
+}
+
+/// An instant that sorts as text. Years outside of 0–9999 have no such form and stand at the ends.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    match at.year() {
+        ..0 => "0000-01-01T00:00:00Z".into(),
+        0..=9999 => at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        _ => "9999-12-31T23:59:59Z".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_sort_as_text_to_the_ends_of_time() {
+        let at = |text: &str| instant(text.parse().unwrap());
+        let sorted = [
+            instant(DateTime::<Utc>::MIN_UTC),
+            at("0001-01-01T00:00:00Z"),
+            at("1969-12-31T23:59:59Z"),
+            at("2026-11-20T09:00:00Z"),
+            instant(DateTime::<Utc>::MAX_UTC),
+        ];
+        assert!(sorted.is_sorted(), "{sorted:?}");
+    }
+
+    #[test]
+    fn revs_sort_as_text() {
+        assert!(dirty(9) < dirty(10));
+        assert!(dirty(u64::MAX - 1) < dirty(u64::MAX));
+    }
+
+    #[test]
+    fn a_user_is_found_in_its_partition_key() {
+        let id: UserId = "66aa01bb02cc03dd04ee05ff".parse().unwrap();
+        assert_eq!(user_of(&user(id)), Some(id));
+        assert_eq!(user_of("EMAIL#a@b.c"), None);
+    }
+}

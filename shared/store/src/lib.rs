@@ -1,0 +1,37 @@
+//! The only crate that names DynamoDB: keys, items, conditional writes, the cursor.
+//!
+//! One table. A user is a partition `U#<user>`; its `HEAD` item carries `seq`, the newest rev. Every mutation that a client can
+//! see is one `TransactWriteItems`: the items, each with a rev of its own, and `HEAD.seq` moved on under the condition that it
+//! still is what was read. So revs are gap-free in commit order, and everything that tells of changes reads this one log.
+//! There is no global index and no `Scan`.
+
+mod changes;
+mod error;
+mod events;
+mod head;
+mod item;
+mod key;
+mod mutate;
+mod outbox;
+mod table;
+
+pub use changes::{Changes, Cursor};
+pub use error::Error;
+pub use head::{Head, Profile};
+pub use mutate::{Plan, Snapshot};
+pub use outbox::LogEntry;
+
+use table::Table;
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    table: Table,
+}
+
+impl Store {
+    /// A store on the table `name`, whose calls leave through `seam`.
+    pub fn new(client: aws_sdk_dynamodb::Client, name: impl Into<String>, seam: seam::Seam) -> Self {
+        Self { table: Table::new(client, name.into(), seam) }
+    }
+}
