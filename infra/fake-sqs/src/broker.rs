@@ -14,7 +14,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::message::{NewMessage, Peeked, Received, Sent};
 use crate::queue::{Depth, Queue};
-use crate::spec::{ACCOUNT, QueueSpec, queue_arn, queue_of_arn};
+use crate::spec::{ACCOUNT, QueueSpec, queue_arn};
+use crate::state::State;
 
 /// The longest that a receive may wait.
 const MAXIMUM_WAIT: Duration = Duration::from_secs(20);
@@ -34,12 +35,6 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// Where the wire protocol is served, without a trailing slash; set once, by [`crate::serve`].
     endpoint: OnceLock<String>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    queues: BTreeMap<String, Queue>,
-    created: u64,
 }
 
 impl Default for Broker {
@@ -73,26 +68,7 @@ impl Broker {
     /// As [`Broker::create_queue`], for the first that fails.
     pub fn create_queues(&self, specs: impl IntoIterator<Item = QueueSpec>) -> Result<()> {
         let now = self.now();
-        let mut state = self.lock();
-        let mut kinds: BTreeMap<_, _> =
-            state.queues.values().map(|queue| (queue.spec.name.clone(), queue.spec.is_fifo)).collect();
-        let specs: Vec<_> = specs.into_iter().collect();
-        kinds.extend(specs.iter().map(|spec| (spec.name.clone(), spec.is_fifo)));
-        for spec in &specs {
-            spec.validate()?;
-            check_redrive(spec, |name| kinds.get(name).copied())?;
-            if let Some(existing) = state.queues.get(&spec.name) {
-                check_same(&existing.spec, spec)?;
-            }
-        }
-        for spec in specs {
-            if !state.queues.contains_key(&spec.name) {
-                state.created += 1;
-                let queue = Queue::new(spec, state.created, now);
-                state.queues.insert(queue.spec.name.clone(), queue);
-            }
-        }
-        drop(state);
+        self.lock().create(specs.into_iter().collect(), now)?;
         self.changed();
         Ok(())
     }
@@ -102,14 +78,14 @@ impl Broker {
     /// # Errors
     /// [`Error::QueueDoesNotExist`].
     pub fn delete_queue(&self, queue: &str) -> Result<()> {
-        self.lock().queues.remove(queue).ok_or(Error::QueueDoesNotExist)?;
+        self.lock().delete(queue)?;
         self.changed();
         Ok(())
     }
 
     /// The names of all queues, sorted.
     pub fn queues(&self) -> Vec<String> {
-        self.lock().queues.keys().cloned().collect()
+        self.lock().names()
     }
 
     /// The attributes of a queue, counters included, by SQS's names and in its textual form.
@@ -139,16 +115,7 @@ impl Broker {
     /// [`Error::QueueDoesNotExist`], an unknown attribute, or a value outside its range.
     pub fn set_attributes(&self, queue: &str, attributes: &BTreeMap<String, String>) -> Result<()> {
         let now = self.now();
-        let mut state = self.lock();
-        let mut spec = state.queues.get(queue).ok_or(Error::QueueDoesNotExist)?.spec.clone();
-        spec.apply(attributes)?;
-        spec.validate()?;
-        check_redrive(&spec, |name| state.queues.get(name).map(|queue| queue.spec.is_fifo))?;
-        if let Some(queue) = state.queues.get_mut(queue) {
-            queue.spec = spec;
-            queue.modified_at = now;
-        }
-        drop(state);
+        self.lock().set_attributes(queue, attributes, now)?;
         self.changed();
         Ok(())
     }
@@ -201,32 +168,18 @@ impl Broker {
         }
     }
 
-    /// One look at a queue; messages that were received too often move to the dead-letter queue on the way.
     fn receive_now(
         &self,
-        name: &str,
+        queue: &str,
         max: usize,
         visibility: Option<Duration>,
         now: Duration,
     ) -> Result<Vec<Received>> {
-        let mut state = self.lock();
-        let queue = state.queues.get(name).ok_or(Error::QueueDoesNotExist)?;
-        let target = queue.spec.redrive.as_ref().map(|redrive| redrive.dead_letter_queue.clone());
-        let target = target.filter(|target| state.queues.contains_key(target));
-        let queue = state.queues.get_mut(name).ok_or(Error::QueueDoesNotExist)?;
-        let has_expired = queue.expire(now);
-        let harvest = queue.receive(max, visibility, target.is_some(), now);
-        let has_changed = has_expired || !harvest.deliveries.is_empty() || !harvest.exhausted.is_empty();
-        if let Some(target) = target.and_then(|target| state.queues.get_mut(&target)) {
-            for message in harvest.exhausted {
-                target.take_dead_letter(message, name, now);
-            }
-        }
-        drop(state);
-        if has_changed {
+        let look = self.lock().receive(queue, max, visibility, now)?;
+        if look.has_changed {
             self.changed();
         }
-        Ok(harvest.deliveries)
+        Ok(look.deliveries)
     }
 
     /// Deletes the message that was received with this handle.
@@ -307,23 +260,7 @@ impl Broker {
     /// [`Error::ResourceNotFound`], or [`Error::UnsupportedOperation`] if no queue names `source` as its dead-letter queue.
     pub fn redrive(&self, source: &str, destination: Option<&str>) -> Result<usize> {
         let now = self.now();
-        let mut state = self.lock();
-        if !state.queues.contains_key(source) {
-            return Err(Error::ResourceNotFound("SourceArn"));
-        }
-        if destination.is_some_and(|destination| !state.queues.contains_key(destination)) {
-            return Err(Error::ResourceNotFound("DestinationArn"));
-        }
-        let feeds_source = |queue: &Queue| {
-            queue.spec.redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == source)
-        };
-        if !state.queues.values().any(feeds_source) {
-            return Err(Error::UnsupportedOperation(
-                "Source queue must be configured as a Dead Letter Queue.",
-            ));
-        }
-        let moved = state.redrive(source, destination, now);
-        drop(state);
+        let moved = self.lock().redrive(source, destination, new_id, now)?;
         self.changed();
         Ok(moved)
     }
@@ -359,49 +296,12 @@ impl Broker {
     }
 
     fn with_queue<T>(&self, name: &str, act: impl FnOnce(&mut Queue) -> Result<T>) -> Result<T> {
-        act(self.lock().queues.get_mut(name).ok_or(Error::QueueDoesNotExist)?)
-    }
-}
-
-impl State {
-    fn redrive(&mut self, source: &str, destination: Option<&str>, now: Duration) -> usize {
-        let existing: Vec<String> = self.queues.keys().cloned().collect();
-        let target_of = |origin: Option<&str>| {
-            let name = destination.or_else(|| queue_of_arn(origin?))?;
-            existing.iter().find(|existing| *existing == name).cloned()
-        };
-        let Some(queue) = self.queues.get_mut(source) else { return 0 };
-        let taken = queue.take_out(now, |message| target_of(message.dead_letter_source()).is_some());
-        let count = taken.len();
-        for message in taken {
-            let target = target_of(message.dead_letter_source());
-            if let Some(queue) = target.and_then(|target| self.queues.get_mut(&target)) {
-                queue.take_redriven(message, new_id(), now);
-            }
-        }
-        count
+        act(self.lock().queue(name)?)
     }
 }
 
 fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
-}
-
-/// A dead-letter queue must exist and be of its source's kind.
-fn check_redrive(spec: &QueueSpec, is_fifo: impl Fn(&str) -> Option<bool>) -> Result<()> {
-    let Some(redrive) = &spec.redrive else { return Ok(()) };
-    let reason = match is_fifo(&redrive.dead_letter_queue) {
-        Some(is_fifo) if is_fifo == spec.is_fifo => return Ok(()),
-        Some(_) => "Dead-letter queue must be same type of queue as the source.",
-        None => "Dead letter target does not exist.",
-    };
-    Err(Error::parameter("RedrivePolicy", &redrive.dead_letter_queue, reason))
-}
-
-fn check_same(existing: &QueueSpec, wanted: &QueueSpec) -> Result<()> {
-    let (existing, wanted) = (existing.attributes(), wanted.attributes());
-    let different = wanted.into_iter().find(|(name, value)| existing.get(name) != Some(value));
-    different.map_or(Ok(()), |(name, _)| Err(Error::QueueNameExists(name)))
 }
 
 fn check_receive(max: usize, visibility: Option<Duration>, wait: Option<Duration>) -> Result<()> {
@@ -424,4 +324,155 @@ fn check_visibility(timeout: Duration) -> Result<()> {
         return Err(Error::parameter("VisibilityTimeout", timeout.as_secs(), reason));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::spec::Redrive;
+
+    const START: Duration = Duration::from_secs(1_700_000_000);
+
+    /// A broker with `sync.fifo`, whose third delivery of a message leads to `dead.fifo`.
+    fn broker() -> (Broker, ManualClock) {
+        let clock = ManualClock::new(START);
+        let broker = Broker::new(clock.clone());
+        let redrive = Some(Redrive { dead_letter_queue: "dead.fifo".into(), max_receive_count: 2 });
+        let sync = QueueSpec { redrive, content_based_deduplication: true, ..QueueSpec::fifo("sync.fifo") };
+        broker.create_queues([sync, QueueSpec::fifo("dead.fifo")]).expect("created");
+        (broker, clock)
+    }
+
+    fn send(broker: &Broker, body: &str) -> Sent {
+        broker.send("sync.fifo", NewMessage::new(body).in_group("user")).expect("sent")
+    }
+
+    async fn receive(broker: &Broker, queue: &str, wait: u64) -> Vec<Received> {
+        broker.receive(queue, 10, None, Some(Duration::from_secs(wait))).await.expect("received")
+    }
+
+    /// Starts a receive and returns once it waits.
+    async fn waiting(broker: &Broker, wait: u64) -> tokio::task::JoinHandle<Vec<Received>> {
+        let broker = broker.clone();
+        let task = tokio::spawn(async move { receive(&broker, "sync.fifo", wait).await });
+        // On the one thread of the test, one yield runs the task up to its first wait.
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished());
+        task
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_is_woken_by_an_arrival() {
+        let (broker, _clock) = broker();
+        let poll = waiting(&broker, 20).await;
+        send(&broker, "x");
+        assert_eq!(poll.await.expect("ended").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_is_woken_by_a_visibility_time_out() {
+        let (broker, clock) = broker();
+        send(&broker, "x");
+        broker.receive("sync.fifo", 1, Some(Duration::from_secs(5)), None).await.expect("received");
+        let poll = waiting(&broker, 20).await;
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(poll.await.expect("ended").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_ends_empty_when_its_wait_is_over() {
+        let (broker, clock) = broker();
+        let poll = waiting(&broker, 20).await;
+        clock.advance(Duration::from_secs(20));
+        assert!(poll.await.expect("ended").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_ends_when_its_queue_is_deleted() {
+        let (broker, _clock) = broker();
+        let poll = tokio::spawn({
+            let broker = broker.clone();
+            async move { broker.receive("sync.fifo", 1, None, Some(Duration::from_secs(20))).await }
+        });
+        tokio::task::yield_now().await;
+        broker.delete_queue("sync.fifo").expect("deleted");
+        assert_eq!(poll.await.expect("ended"), Err(Error::QueueDoesNotExist));
+    }
+
+    #[tokio::test]
+    async fn a_receive_that_finds_nothing_changes_nothing() {
+        let (broker, _clock) = broker();
+        let changes = broker.changes();
+        assert!(receive(&broker, "sync.fifo", 0).await.is_empty());
+        assert!(!changes.has_changed().expect("open"));
+        send(&broker, "x");
+        assert!(changes.has_changed().expect("open"));
+    }
+
+    /// Lets the message be received twice, then once too often.
+    async fn exhaust(broker: &Broker, clock: &ManualClock) {
+        for count in ["1", "2"] {
+            let received = receive(broker, "sync.fifo", 0).await;
+            assert_eq!(received[0].system_attributes["ApproximateReceiveCount"], count);
+            clock.advance(Duration::from_secs(30));
+        }
+        assert!(receive(broker, "sync.fifo", 0).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_message_received_too_often_moves_to_the_dead_letter_queue_and_keeps_its_id() {
+        let (broker, clock) = broker();
+        let sent = send(&broker, "poison");
+        exhaust(&broker, &clock).await;
+        assert!(broker.depth("sync.fifo").expect("exists").is_empty());
+        let dead = receive(&broker, "dead.fifo", 0).await;
+        assert_eq!(dead[0].message_id, sent.message_id);
+        let attributes = &dead[0].system_attributes;
+        assert_eq!(attributes["DeadLetterQueueSourceArn"], queue_arn("sync.fifo"));
+        assert_eq!(attributes["ApproximateReceiveCount"], "3");
+        assert_eq!(attributes["SentTimestamp"], START.as_millis().to_string());
+        assert_eq!(attributes["MessageGroupId"], "user");
+    }
+
+    #[tokio::test]
+    async fn a_redrive_takes_dead_letters_back_as_new_messages() {
+        let (broker, clock) = broker();
+        let sent = send(&broker, "poison");
+        exhaust(&broker, &clock).await;
+        assert_eq!(broker.redrive("dead.fifo", None), Ok(1));
+        let back = receive(&broker, "sync.fifo", 0).await;
+        assert_eq!(back[0].body, "poison");
+        assert_ne!(back[0].message_id, sent.message_id);
+        assert_eq!(back[0].system_attributes["ApproximateReceiveCount"], "1");
+        assert!(broker.depth("dead.fifo").expect("exists").is_empty());
+    }
+
+    #[test]
+    fn only_a_dead_letter_queue_is_redriven() {
+        let (broker, _clock) = broker();
+        let refused = broker.redrive("sync.fifo", None).expect_err("no dead-letter queue");
+        assert_eq!(refused.code(), "AWS.SimpleQueueService.UnsupportedOperation");
+        assert_eq!(broker.redrive("none", None), Err(Error::ResourceNotFound("SourceArn")));
+    }
+
+    #[test]
+    fn a_queue_is_created_once_and_never_with_other_attributes() {
+        let (broker, _clock) = broker();
+        assert_eq!(broker.create_queue(QueueSpec::fifo("dead.fifo")), Ok(()));
+        let other = QueueSpec { visibility_timeout: Duration::from_secs(1), ..QueueSpec::fifo("dead.fifo") };
+        let refused = broker.create_queue(other).expect_err("differs");
+        assert_eq!(refused, Error::QueueNameExists("VisibilityTimeout".into()));
+    }
+
+    #[test]
+    fn a_dead_letter_queue_must_exist_and_be_of_the_same_kind() {
+        let (broker, _clock) = broker();
+        for target in ["none.fifo", "dead.fifo"] {
+            let redrive = Some(Redrive { dead_letter_queue: target.into(), max_receive_count: 1 });
+            let refused = broker.create_queue(QueueSpec { redrive, ..QueueSpec::standard("q") });
+            assert_eq!(refused.expect_err("refused").code(), "InvalidParameterValue", "{target}");
+        }
+        assert_eq!(broker.queues(), ["dead.fifo", "sync.fifo"]);
+    }
 }

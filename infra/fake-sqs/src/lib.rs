@@ -5,8 +5,8 @@
 //! too often moves to the dead-letter queue. [`Broker`] is the handle; [`serve`] puts it behind AWS JSON 1.0. Time is
 //! injected ([`Clock`]), so visibility and deduplication are tested without waiting.
 //!
-//! Layers: `queue` (a pure state machine of one queue, with `dedup` and `receipt`), `broker` (all queues, time, waiting,
-//! moves between queues), `wire` (JSON in and out; no semantics). Nothing here knows a crate of Meridian's except
+//! Layers: `queue` (a pure state machine of one queue, with `stored`, `dedup` and `receipt`), `state` (all queues, moves
+//! between them), `broker` (time, ids, waiting), `wire` (JSON in and out; no semantics). Nothing here knows a crate of Meridian's except
 //! `seam`, the home of the system clock.
 //!
 //! Not imitated: tags, permissions and policies (kept, without effect), encryption, throttling and in-flight limits,
@@ -21,6 +21,8 @@ mod message;
 mod queue;
 mod receipt;
 mod spec;
+mod state;
+mod stored;
 mod wire;
 
 pub use broker::Broker;

@@ -10,18 +10,13 @@ use std::time::Duration;
 use crate::dedup::Deduplication;
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::message::{MessageAttribute, MessageState, NewMessage, Peeked, Received, Sent};
+use crate::message::{MessageState, NewMessage, Peeked, Received, Sent};
 use crate::receipt::Receipt;
 use crate::spec::{QueueSpec, queue_arn};
+use crate::stored::{Latest, Message, sequence_number};
 
 /// The longest that a delivery can stay in flight, however often it is extended.
 const MAXIMUM_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// Sequence numbers have twenty digits; an order within the queue is all that may be read from them.
-const FIRST_SEQUENCE_NUMBER: u64 = 10_000_000_000_000_000_000;
-
-/// Who sent every message, as far as `SenderId` tells: nobody is identified on one machine.
-const SENDER: &str = "AIDALOCALLOCALLOCAL00";
 
 /// How many messages a queue holds, by what can be done with them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -39,37 +34,6 @@ impl Depth {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// A message in a queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    id: String,
-    body: String,
-    attributes: BTreeMap<String, MessageAttribute>,
-    trace_header: Option<String>,
-    group_id: Option<String>,
-    deduplication_id: Option<String>,
-    sent_at: Duration,
-    /// When it came into this queue, which is what its retention counts from.
-    enqueued_at: Duration,
-    visible_at: Duration,
-    first_received_at: Option<Duration>,
-    /// Deliveries in all queues, as `ApproximateReceiveCount` tells it.
-    receive_count: u32,
-    /// Deliveries in this queue, as redrive counts them.
-    received_here: u32,
-    latest: Option<Latest>,
-    /// Whether a deletion brings it back once (see [`Queue::deliver_twice`]).
-    returns_once: bool,
-    dead_letter_source: Option<String>,
-}
-
-/// The latest delivery of a message: the only one whose receipt handle has power.
-#[derive(Clone, Copy, Debug)]
-struct Latest {
-    delivery: u64,
-    at: Duration,
 }
 
 /// What a receive yields: deliveries, and messages that were received too often and have left the queue.
@@ -92,20 +56,6 @@ pub(crate) struct Queue {
     deliveries: u64,
     deduplication: Deduplication,
     twice: u32,
-}
-
-impl Message {
-    pub(crate) fn dead_letter_source(&self) -> Option<&str> {
-        self.dead_letter_source.as_deref()
-    }
-
-    fn state(&self, now: Duration) -> MessageState {
-        match (self.visible_at <= now, self.latest) {
-            (true, _) => MessageState::Visible,
-            (false, Some(_)) => MessageState::InFlight,
-            (false, None) => MessageState::Delayed,
-        }
-    }
 }
 
 impl Queue {
@@ -134,23 +84,9 @@ impl Queue {
         if let Some(earlier) = key.as_ref().and_then(|key| self.deduplication.earlier(key, now)) {
             return Ok(earlier);
         }
-        let arrival = self.insert(Message {
-            id: id.clone(),
-            body: message.body,
-            attributes: message.attributes,
-            trace_header: message.trace_header,
-            group_id: message.group_id,
-            deduplication_id,
-            sent_at: now,
-            enqueued_at: now,
-            visible_at: now + message.delay.unwrap_or(self.spec.delay),
-            first_received_at: None,
-            receive_count: 0,
-            received_here: 0,
-            latest: None,
-            returns_once: false,
-            dead_letter_source: None,
-        });
+        let visible_at = now + message.delay.unwrap_or(self.spec.delay);
+        let message = Message::new(message, id.clone(), deduplication_id, now);
+        let arrival = self.insert(Message { visible_at, ..message });
         let sequence_number = self.spec.is_fifo.then(|| sequence_number(arrival));
         let sent = Sent { message_id: id, sequence_number };
         if let Some(key) = key {
@@ -254,7 +190,7 @@ impl Queue {
             receipt_handle: receipt.to_handle(),
             body: message.body.clone(),
             attributes: message.attributes.clone(),
-            system_attributes: system_attributes(message, self.spec.is_fifo.then_some(arrival)),
+            system_attributes: message.system_attributes(self.spec.is_fifo.then_some(arrival)),
         })
     }
 
@@ -356,7 +292,7 @@ impl Queue {
         // A standard queue counts retention from the original enqueueing, a FIFO queue starts anew.
         let enqueued_at = if self.spec.is_fifo { now } else { message.enqueued_at };
         let dead_letter_source = Some(queue_arn(source));
-        self.insert(Message { enqueued_at, dead_letter_source, ..at_rest(message, now) });
+        self.insert(Message { enqueued_at, dead_letter_source, ..message.at_rest(now) });
     }
 
     /// Takes in a message redriven from a dead-letter queue: a new message of the same content.
@@ -368,7 +304,7 @@ impl Queue {
             first_received_at: None,
             receive_count: 0,
             dead_letter_source: None,
-            ..at_rest(message, now)
+            ..message.at_rest(now)
         });
     }
 
@@ -386,27 +322,238 @@ impl Queue {
     }
 }
 
-/// A message as it enters another queue: visible, never received there.
-fn at_rest(message: Message, now: Duration) -> Message {
-    Message { visible_at: now, received_here: 0, latest: None, returns_once: false, ..message }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Redrive;
 
-fn sequence_number(arrival: u64) -> String {
-    (FIRST_SEQUENCE_NUMBER + arrival).to_string()
-}
+    const T0: Duration = Duration::from_secs(1_700_000_000);
+    const VISIBILITY: Duration = Duration::from_secs(30);
 
-fn system_attributes(message: &Message, arrival: Option<u64>) -> BTreeMap<&'static str, String> {
-    let millis = |at: Duration| at.as_millis().to_string();
-    let all = [
-        ("SenderId", Some(SENDER.to_owned())),
-        ("SentTimestamp", Some(millis(message.sent_at))),
-        ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
-        ("ApproximateFirstReceiveTimestamp", message.first_received_at.map(millis)),
-        ("MessageGroupId", message.group_id.clone()),
-        ("MessageDeduplicationId", message.deduplication_id.clone()),
-        ("SequenceNumber", arrival.map(sequence_number)),
-        ("AWSTraceHeader", message.trace_header.clone()),
-        ("DeadLetterQueueSourceArn", message.dead_letter_source.clone()),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn secs(seconds: u64) -> Duration {
+        T0 + Duration::from_secs(seconds)
+    }
+
+    fn queue(spec: QueueSpec) -> Queue {
+        Queue::new(spec, 1, T0)
+    }
+
+    fn fifo() -> Queue {
+        queue(QueueSpec { content_based_deduplication: true, ..QueueSpec::fifo("sync.fifo") })
+    }
+
+    fn send(queue: &mut Queue, group: &str, body: &str, now: Duration) -> Sent {
+        queue.send(NewMessage::new(body).in_group(group), format!("id-{body}"), now).expect("accepted")
+    }
+
+    fn receive(queue: &mut Queue, max: usize, now: Duration) -> Vec<Received> {
+        queue.receive(max, None, false, now).deliveries
+    }
+
+    fn bodies(received: &[Received]) -> Vec<&str> {
+        received.iter().map(|message| message.body.as_str()).collect()
+    }
+
+    #[test]
+    fn a_group_with_a_message_in_flight_is_closed_while_others_go_on() {
+        let mut queue = fifo();
+        for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+            send(&mut queue, group, body, T0);
+        }
+        let first = receive(&mut queue, 1, T0);
+        assert_eq!(bodies(&first), ["a1"]);
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), ["b1"]);
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), Vec::<&str>::new());
+        queue.delete(&first[0].receipt_handle, T0).expect("deleted");
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), ["a2"]);
+    }
+
+    #[test]
+    fn one_receive_hands_out_several_messages_of_a_group_in_order() {
+        let mut queue = fifo();
+        for body in ["1", "2", "3"] {
+            send(&mut queue, "a", body, T0);
+        }
+        assert_eq!(bodies(&receive(&mut queue, 2, T0)), ["1", "2"]);
+    }
+
+    #[test]
+    fn a_group_stays_closed_while_a_later_message_of_the_batch_is_in_flight() {
+        let mut queue = fifo();
+        for body in ["1", "2", "3"] {
+            send(&mut queue, "a", body, T0);
+        }
+        let batch = receive(&mut queue, 2, T0);
+        queue.change_visibility(&batch[0].receipt_handle, Duration::ZERO, T0).expect("given back");
+        assert!(receive(&mut queue, 10, T0).is_empty());
+        queue.change_visibility(&batch[1].receipt_handle, Duration::ZERO, T0).expect("given back");
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn a_message_not_deleted_in_time_comes_back_at_its_old_place() {
+        let mut queue = fifo();
+        for body in ["1", "2"] {
+            send(&mut queue, "a", body, T0);
+        }
+        receive(&mut queue, 1, T0);
+        assert!(receive(&mut queue, 1, T0 + VISIBILITY - Duration::from_millis(1)).is_empty());
+        let again = receive(&mut queue, 1, T0 + VISIBILITY);
+        assert_eq!(bodies(&again), ["1"]);
+        assert_eq!(again[0].system_attributes["ApproximateReceiveCount"], "2");
+    }
+
+    #[test]
+    fn a_duplicate_within_five_minutes_is_answered_like_its_original_even_after_deletion() {
+        let mut queue = fifo();
+        let first = send(&mut queue, "a", "same", T0);
+        let received = receive(&mut queue, 1, T0);
+        queue.delete(&received[0].receipt_handle, T0).expect("deleted");
+        let message = NewMessage::new("same").in_group("a");
+        assert_eq!(queue.send(message.clone(), "other".into(), secs(299)), Ok(first.clone()));
+        assert!(queue.depth(secs(299)).is_empty());
+        let later = queue.send(message, "other".into(), secs(300)).expect("accepted");
+        assert_eq!(later.message_id, "other");
+        assert!(later.sequence_number > first.sequence_number);
+    }
+
+    #[test]
+    fn an_explicit_deduplication_id_wins_over_the_content() {
+        let mut queue = fifo();
+        let message = |body: &str, id: &str| NewMessage::new(body).in_group("a").with_deduplication_id(id);
+        for (body, id) in [("same", "1"), ("same", "2"), ("other", "2")] {
+            queue.send(message(body, id), id.into(), T0).expect("accepted");
+        }
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), ["same", "same"]);
+    }
+
+    #[test]
+    fn groups_may_share_an_id_where_deduplication_is_per_group() {
+        let mut queue = queue(QueueSpec {
+            content_based_deduplication: true,
+            deduplicates_per_group: true,
+            ..QueueSpec::fifo("q.fifo")
+        });
+        for group in ["a", "b", "a"] {
+            send(&mut queue, group, "same", T0);
+        }
+        assert_eq!(queue.depth(T0).visible, 2);
+    }
+
+    #[test]
+    fn sequence_numbers_have_twenty_digits_and_grow() {
+        let mut queue = fifo();
+        let numbers: Vec<_> =
+            ["1", "2"].map(|body| send(&mut queue, "a", body, T0).sequence_number.expect("fifo")).into();
+        assert!(numbers[0].len() == 20 && numbers[0] < numbers[1]);
+        let received = receive(&mut queue, 1, T0);
+        assert_eq!(received[0].system_attributes["SequenceNumber"], numbers[0]);
+    }
+
+    #[test]
+    fn a_fifo_queue_wants_a_group_and_an_id_and_no_delay_of_a_message() {
+        let mut queue = queue(QueueSpec::fifo("q.fifo"));
+        let mut send = |message| queue.send(message, "id".into(), T0).expect_err("refused").code();
+        assert_eq!(send(NewMessage::new("x")), "MissingParameter");
+        assert_eq!(send(NewMessage::new("x").in_group("a")), "InvalidParameterValue");
+        let delay = Some(Duration::from_secs(1));
+        let delayed = NewMessage { delay, ..NewMessage::new("x").in_group("a").with_deduplication_id("1") };
+        assert_eq!(send(delayed), "InvalidParameterValue");
+    }
+
+    #[test]
+    fn an_expired_handle_deletes_nothing_in_a_fifo_queue_and_is_refused() {
+        let mut queue = fifo();
+        send(&mut queue, "a", "1", T0);
+        let received = receive(&mut queue, 1, T0);
+        let error = queue.delete(&received[0].receipt_handle, secs(31)).expect_err("expired");
+        assert_eq!(error.code(), "InvalidParameterValue");
+        assert_eq!(queue.depth(secs(31)).visible, 1);
+    }
+
+    #[test]
+    fn an_outdated_handle_of_a_standard_queue_succeeds_without_effect() {
+        let mut queue = queue(QueueSpec::standard("q"));
+        queue.send(NewMessage::new("x"), "id".into(), T0).expect("accepted");
+        let first = receive(&mut queue, 1, T0);
+        let second = receive(&mut queue, 1, secs(30));
+        assert_eq!(queue.delete(&first[0].receipt_handle, secs(31)), Ok(()));
+        assert_eq!(queue.depth(secs(31)).in_flight, 1);
+        // The latest handle has power even after its time-out, as long as nobody received the message since.
+        assert_eq!(queue.delete(&second[0].receipt_handle, secs(90)), Ok(()));
+        assert_eq!(queue.delete(&second[0].receipt_handle, secs(90)), Ok(()));
+        assert!(queue.depth(secs(90)).is_empty());
+    }
+
+    #[test]
+    fn a_handle_of_another_queue_is_refused() {
+        let mut other = Queue::new(QueueSpec::standard("other"), 2, T0);
+        other.send(NewMessage::new("x"), "id".into(), T0).expect("accepted");
+        let handle = receive(&mut other, 1, T0)[0].receipt_handle.clone();
+        let mut queue = queue(QueueSpec::standard("q"));
+        assert_eq!(queue.delete(&handle, T0), Err(Error::ReceiptHandleIsInvalid));
+    }
+
+    #[test]
+    fn only_a_message_in_flight_changes_its_visibility_and_for_twelve_hours_at_most() {
+        let mut queue = fifo();
+        send(&mut queue, "a", "1", T0);
+        let received = receive(&mut queue, 1, T0);
+        let handle = &received[0].receipt_handle;
+        queue.change_visibility(handle, Duration::from_secs(60), secs(10)).expect("extended");
+        assert_eq!(queue.depth(secs(69)).in_flight, 1);
+        let beyond = queue.change_visibility(handle, MAXIMUM_VISIBILITY, secs(20)).expect_err("too long");
+        assert_eq!(beyond.code(), "InvalidParameterValue");
+        let late = queue.change_visibility(handle, Duration::from_secs(1), secs(70));
+        assert_eq!(late, Err(Error::MessageNotInflight));
+    }
+
+    #[test]
+    fn a_delayed_message_is_counted_apart_and_becomes_visible_by_itself() {
+        let mut queue = queue(QueueSpec { delay: Duration::from_secs(5), ..QueueSpec::standard("q") });
+        queue.send(NewMessage::new("x"), "id".into(), T0).expect("accepted");
+        assert_eq!(queue.depth(T0), Depth { delayed: 1, ..Depth::default() });
+        assert_eq!(queue.next_visible_at(T0), Some(secs(5)));
+        assert!(receive(&mut queue, 1, secs(4)).is_empty());
+        assert_eq!(receive(&mut queue, 1, secs(5)).len(), 1);
+    }
+
+    #[test]
+    fn a_message_received_too_often_leaves_and_the_next_of_its_group_follows() {
+        let redrive = Some(Redrive { dead_letter_queue: "dead.fifo".into(), max_receive_count: 1 });
+        let mut queue =
+            queue(QueueSpec { redrive, content_based_deduplication: true, ..QueueSpec::fifo("q.fifo") });
+        for body in ["1", "2"] {
+            send(&mut queue, "a", body, T0);
+        }
+        assert_eq!(bodies(&queue.receive(1, None, true, T0).deliveries), ["1"]);
+        let harvest = queue.receive(1, None, true, secs(30));
+        assert_eq!(harvest.exhausted.len(), 1);
+        assert_eq!(bodies(&harvest.deliveries), ["2"]);
+    }
+
+    #[test]
+    fn a_message_is_dropped_when_its_retention_has_passed() {
+        let message_retention = Duration::from_secs(60);
+        let mut queue = queue(QueueSpec { message_retention, ..QueueSpec::standard("q") });
+        queue.send(NewMessage::new("x"), "id".into(), T0).expect("accepted");
+        assert!(!queue.expire(secs(59)));
+        assert!(queue.expire(secs(60)));
+        assert!(queue.depth(secs(60)).is_empty());
+    }
+
+    #[test]
+    fn a_message_to_be_delivered_twice_comes_back_once_after_its_deletion() {
+        let mut queue = fifo();
+        queue.deliver_twice();
+        for body in ["1", "2"] {
+            send(&mut queue, "a", body, T0);
+        }
+        let first = receive(&mut queue, 1, T0);
+        queue.delete(&first[0].receipt_handle, T0).expect("deleted");
+        let again = receive(&mut queue, 1, T0);
+        assert_eq!((again[0].body.as_str(), &again[0].message_id), ("1", &first[0].message_id));
+        queue.delete(&again[0].receipt_handle, T0).expect("deleted");
+        assert_eq!(bodies(&receive(&mut queue, 10, T0)), ["2"]);
+    }
 }

@@ -269,7 +269,11 @@ fn trace_header(attributes: BTreeMap<String, MessageAttribute>) -> Result<Option
         match (name.as_str(), attribute.value) {
             ("AWSTraceHeader", AttributeValue::Text(text)) => trace_header = Some(text),
             _ => {
-                return Err(Error::parameter("MessageSystemAttributes", name, "It can't be set by a sender."));
+                return Err(Error::parameter(
+                    "MessageSystemAttributes",
+                    name,
+                    "It can't be set by a sender.",
+                ));
             }
         }
     }
