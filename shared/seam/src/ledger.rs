@@ -1,9 +1,9 @@
 //! What one invocation cost: outside calls, rounds of them, and the capacity units DynamoDB reported.
 //!
-//! A task-local, because one process may serve several invocations at once and each must pay its own bill.
+//! The meter is task-local, because one process may serve several invocations at once and each must pay its own bill.
 
-use std::cell::RefCell;
 use std::future::Future;
+use std::sync::{Arc, Mutex};
 
 use crate::Kind;
 
@@ -12,14 +12,14 @@ use crate::Kind;
 pub struct Ledger {
     /// Calls to the store.
     pub store_calls: u32,
+    /// Rounds of store calls one after the other; calls made side by side are one round.
+    pub store_rounds: u32,
     /// Calls to the queue.
     pub queue_calls: u32,
     /// Calls to Google.
     pub google_calls: u32,
     /// Calls to the mail service.
     pub mail_calls: u32,
-    /// Rounds of store calls one after the other; calls made side by side are one round.
-    pub store_rounds: u32,
     /// Read units that DynamoDB reported.
     pub read_units: f64,
     /// Write units that DynamoDB reported.
@@ -27,21 +27,44 @@ pub struct Ledger {
     in_flight: u32,
 }
 
+/// Keeps the ledger of one invocation. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Mutex<Ledger>>);
+
 tokio::task_local! {
-    static LEDGER: RefCell<Ledger>;
+    static METER: Meter;
+}
+
+impl Meter {
+    /// Bills everything that `work` does to this meter.
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+        METER.scope(self.clone(), work).await
+    }
+
+    /// The same for one step of a body that is polled after its handler has returned.
+    pub fn sync_scope<T>(&self, step: impl FnOnce() -> T) -> T {
+        METER.sync_scope(self.clone(), step)
+    }
+
+    /// The bill so far.
+    pub fn ledger(&self) -> Ledger {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        // A poisoned lock still guards sound numbers.
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 /// Runs `work` and returns its answer with what it cost.
 pub async fn measured<F: Future>(work: F) -> (F::Output, Ledger) {
-    LEDGER
-        .scope(RefCell::default(), async {
-            let output = work.await;
-            (output, LEDGER.with(|ledger| ledger.take()))
-        })
-        .await
+    let meter = Meter::default();
+    let output = meter.scope(work).await;
+    (output, meter.ledger())
 }
 
-/// Notes units in the current invocation's ledger; does nothing outside of one.
+/// Notes capacity units in the current invocation's ledger; does nothing outside of one.
 pub fn record(read_units: f64, write_units: f64) {
     update(|ledger| {
         ledger.read_units += read_units;
@@ -72,7 +95,7 @@ pub(crate) fn end(kind: Kind) {
 
 fn update(change: impl FnOnce(&mut Ledger)) {
     // Outside of an invocation (start-up, most unit tests) there is nothing to bill: that is not an error.
-    LEDGER.try_with(|ledger| change(&mut ledger.borrow_mut())).unwrap_or_default();
+    METER.try_with(|meter| change(&mut meter.lock())).unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -99,5 +122,13 @@ mod tests {
     async fn outside_of_an_invocation_nothing_is_billed() {
         record(1.0, 1.0);
         assert_eq!(measured(async {}).await.1, Ledger::default());
+    }
+
+    #[test]
+    fn a_body_polled_later_is_billed_to_its_invocation() {
+        let meter = Meter::default();
+        meter.sync_scope(|| record(0.5, 0.0));
+        meter.sync_scope(|| record(0.5, 0.0));
+        assert_eq!(meter.ledger().read_units, 1.0);
     }
 }

@@ -16,5 +16,5 @@ mod random;
 pub use call::{Fault, Interrupted, Kind, Script, Seam};
 pub use class::Class;
 pub use clock::Clock;
-pub use ledger::{Ledger, measured, record};
+pub use ledger::{Ledger, Meter, measured, record};
 pub use random::Random;

@@ -1,0 +1,110 @@
+//! The environment, read once at start. A function that is set up wrongly says everything that is wrong, and does not start.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// Typed access to the environment variables of the process.
+#[derive(Debug)]
+pub struct Env {
+    read: fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+/// Everything that is wrong with the environment. Never contains a value: it may be a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("wrong configuration: {}", .0.join("; "))]
+pub struct MissingConfiguration(Vec<String>);
+
+impl Env {
+    /// The environment of this process.
+    pub fn from_process() -> Self {
+        Self { read: read_process, problems: Vec::new() }
+    }
+
+    /// A variable that must be set; empty if it is not, and [`Env::finish`] will say so.
+    pub fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is not set"));
+            String::new()
+        })
+    }
+
+    /// A variable that may be missing; an empty one is.
+    pub fn optional(&mut self, name: &str) -> Option<String> {
+        (self.read)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    /// A variable that must be set and read as a `T`. `None` if not, and [`Env::finish`] will say so.
+    pub fn parse<T: FromStr>(&mut self, name: &str) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        let text = self.optional(name);
+        if text.is_none() {
+            self.problems.push(format!("{name} is not set"));
+        }
+        self.parse_text(name, text?)
+    }
+
+    /// A variable that may be missing, and otherwise must read as a `T`.
+    pub fn parse_or<T: FromStr>(&mut self, name: &str, default: T) -> T
+    where
+        T::Err: Display,
+    {
+        match self.optional(name) {
+            Some(text) => self.parse_text(name, text).unwrap_or(default),
+            None => default,
+        }
+    }
+
+    fn parse_text<T: FromStr>(&mut self, name: &str, text: String) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    /// Notes something else that is wrong with the configuration. `problem` must not contain a secret.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`MissingConfiguration`] with everything that was wrong.
+    pub fn finish(self) -> Result<(), MissingConfiguration> {
+        if self.problems.is_empty() { Ok(()) } else { Err(MissingConfiguration(self.problems)) }
+    }
+
+    /// An environment for tests.
+    pub fn from_reader(read: fn(&str) -> Option<String>) -> Self {
+        Self { read, problems: Vec::new() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of the process environment")]
+fn read_process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_and_no_value_is() {
+        let mut env = Env::from_reader(|name| match name {
+            "PORT" => Some("secret".into()),
+            "BLANK" => Some(" ".into()),
+            "GOOD" => Some("7".into()),
+            _ => None,
+        });
+        assert_eq!(env.parse::<u16>("GOOD"), Some(7));
+        assert_eq!(env.parse_or::<u16>("ABSENT", 3), 3);
+        assert_eq!(env.parse::<u16>("PORT"), None);
+        env.required("BLANK");
+        let message = env.finish().unwrap_err().to_string();
+        assert_eq!(message, "wrong configuration: PORT: invalid digit found in string; BLANK is not set");
+    }
+}

@@ -1,0 +1,90 @@
+//! Running a function on a queue.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{LambdaEvent, service_fn};
+use seam::Meter;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, invocation};
+
+/// A message of the queue.
+#[derive(Clone, Debug)]
+pub struct Message<T> {
+    /// By which the queue knows it.
+    pub id: String,
+    /// How often it was handed out, this time included.
+    pub receive_count: u32,
+    /// What it says.
+    pub body: T,
+}
+
+/// Hands each batch to `handler`, which returns the ids of the messages that it could not do. Those, and no others, are delivered
+/// again, and end in the dead-letter queue when that does not help.
+///
+/// A message that cannot be read fails alone, with its reason in the log.
+///
+/// # Errors
+/// Only when the Lambda runtime itself fails.
+pub async fn run<T, F>(handler: impl Fn(Vec<Message<T>>) -> F) -> Result<(), Error>
+where
+    T: DeserializeOwned,
+    F: Future<Output = Vec<String>>,
+{
+    let handler = &handler;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let meter = Meter::default();
+        let (messages, mut failed) = parse(event.payload);
+        failed.extend(meter.scope(handler(messages)).await);
+        let outcome = if failed.is_empty() { "ok" } else { "partial" };
+        invocation::log(&event.context.request_id, outcome, &meter.ledger());
+        Ok::<_, Error>(response(failed))
+    }))
+    .await
+}
+
+fn parse<T: DeserializeOwned>(event: SqsEvent) -> (Vec<Message<T>>, Vec<String>) {
+    let (mut messages, mut failed) = (Vec::new(), Vec::new());
+    for record in event.records {
+        let receive_count = receive_count(&record);
+        let id = record.message_id.unwrap_or_default();
+        match serde_json::from_str(record.body.as_deref().unwrap_or_default()) {
+            Ok(body) => messages.push(Message { id, receive_count, body }),
+            Err(error) => {
+                tracing::error!(message_id = id, %error, "a message cannot be read");
+                failed.push(id);
+            }
+        }
+    }
+    (messages, failed)
+}
+
+fn receive_count(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+fn response(failed: Vec<String>) -> SqsBatchResponse {
+    let failures = failed.into_iter().map(|id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        failure
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures.collect();
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_cannot_be_read_fails_alone() {
+        let event: SqsEvent = serde_json::from_str(
+            r#"{"Records":[{"messageId":"1","body":"7","attributes":{"ApproximateReceiveCount":"3"}},{"messageId":"2","body":"{"}]}"#,
+        )
+        .unwrap();
+        let (messages, failed) = parse::<u32>(event);
+        assert_eq!((messages[0].id.as_str(), messages[0].receive_count, messages[0].body), ("1", 3, 7));
+        assert_eq!((messages.len(), failed), (1, vec!["2".to_owned()]));
+    }
+}
