@@ -3,6 +3,7 @@
 //! Shapes and spellings only. Turning a request into a domain value happens here too, so that no other crate sees an
 //! unchecked field; what the value then does is `domain`'s.
 
+pub mod auth;
 pub mod error;
 pub mod event;
 pub mod stream;
