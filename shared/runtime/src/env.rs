@@ -77,6 +77,15 @@ impl Env {
         if self.problems.is_empty() { Ok(()) } else { Err(MissingConfiguration(self.problems)) }
     }
 
+    /// Ends the reading and hands out a value that is there when nothing was wrong with it.
+    ///
+    /// # Errors
+    /// [`MissingConfiguration`] with everything that was wrong.
+    pub fn finish_with<T>(self, value: Option<T>) -> Result<T, MissingConfiguration> {
+        self.finish()?;
+        value.ok_or_else(|| MissingConfiguration(vec!["a value is missing".into()]))
+    }
+
     /// An environment for tests.
     pub fn from_reader(read: fn(&str) -> Option<String>) -> Self {
         Self { read, problems: Vec::new() }
