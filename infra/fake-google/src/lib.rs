@@ -1,1 +1,55 @@
-//! Placeholder until its owner's first commit.
+//! A fake of the parts of Google that Meridian speaks to: OAuth 2.0 with OpenID Connect, and Calendar v3 with push channels.
+//!
+//! It is for the local cloud and for tests. It keeps what the real service keeps, refuses what it refuses, in its words, and
+//! really posts notifications; and it can be told to fail. State is in memory, behind one lock, so that every answer is of one
+//! moment; several servers live side by side in one process. It may listen on and post to loopback addresses, nothing else; it
+//! never speaks to the real Google.
+//!
+//! Known gaps: series are stored but not expanded (`singleEvents=true` answers 501; no `instances`, `import`, `move`, batch),
+//! there is no quota, and tombstones never expire.
+//!
+//! # Administration over HTTP
+//!
+//! The methods of [`Google`], for a shell. Bodies and answers are JSON; `{calendar}` is an id, or `primary` below an account.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /_fake/accounts`, `POST` `{"email", "name"?, "picture"?, "timeZone"?}` | lists, opens accounts |
+//! | `POST /_fake/consent` `{"email", "scopes", "redirectUri", …}` | consents without a browser: `{"code"}` |
+//! | `GET`, `POST /_fake/accounts/{email}/calendars/{calendar}/events` | lists (deleted ones too), adds events |
+//! | `GET`, `PATCH`, `DELETE …/events/{event}` | shows, edits, deletes an event as the user |
+//! | `POST /_fake/accounts/{email}/calendars` `{"summary"}` | adds a calendar |
+//! | `POST`, `DELETE /_fake/accounts/{email}/calendars/{calendar}` `{"role"}` | shares with, takes from the account |
+//! | `POST /_fake/accounts/{email}/expire-tokens`, `…/revoke` | ends access tokens, grants |
+//! | `POST /_fake/calendars/{calendar}/invalidate-sync-tokens` | 410 for all sync tokens |
+//! | `POST /_fake/calendars/{calendar}/pushing` `{"isPushing"}` | allows, refuses channels |
+//! | `POST /_fake/keys/rotate` | signs with another key |
+//! | `GET`, `POST`, `DELETE /_fake/faults` | a [`Fault`]: `{"operation", "count"?, "skip"?, "delayMs"?, "effect": {"kind": …}}` |
+//! | `POST /_fake/push-faults` | a [`PushFault`]: `{"count"?, "channel"?, "effect": {"kind": "drop"}}` |
+//! | `POST /_fake/paging` `{"atMost"?, "startsEmpty"?, "repeatsBoundary"?}` | how lists are cut |
+//! | `POST /_fake/page-tokens/expire` | 400 for all page tokens |
+//! | `GET`, `DELETE /_fake/journal` | requests so far |
+//! | `GET /_fake/channels`, `/_fake/deliveries` | open channels, notifications that are over |
+//! | `GET /_fake/idle` | answers when no notification is pending |
+
+mod admin;
+mod calendar;
+mod clock;
+mod error;
+mod faults;
+mod front;
+mod journal;
+mod oauth;
+mod push;
+mod server;
+mod state;
+
+pub use admin::ConsentRequest;
+pub use calendar::channels::{Channel, Watched};
+pub use clock::{Clock, ManualClock};
+pub use error::{Error, Refusal};
+pub use faults::{Effect, Fault, PushEffect, PushFault};
+pub use journal::Entry;
+pub use push::{Delivery, ResourceState};
+pub use server::{Options, Server};
+pub use state::{Account, Google, Paging};

@@ -1,0 +1,75 @@
+//! Every request that was made, for tests to count and look at. It holds no token, code or secret.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// Requests that are remembered; a local cloud runs for days.
+const KEPT: usize = 10_000;
+/// Query parameters that are credentials.
+const SECRET: &[&str] = &["access_token", "client_secret", "code", "key", "refresh_token", "state", "token"];
+
+/// A request and its answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// When it was answered.
+    pub at: DateTime<Utc>,
+    /// The method by Google's name, such as `calendar.events.list`.
+    pub operation: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path as sent.
+    pub path: String,
+    /// Query parameters, decoded, without credentials.
+    pub query: Vec<(String, String)>,
+    /// Status of the answer; `None` if the connection was closed without one.
+    pub status: Option<u16>,
+    /// The account whose access token came with it.
+    pub account: Option<String>,
+    /// Who was to be mailed: the `sendUpdates` parameter.
+    pub send_updates: Option<String>,
+    /// The `If-Match` header.
+    pub if_match: Option<String>,
+    /// Did a fault strike it?
+    pub is_faulted: bool,
+}
+
+/// A query without its credentials.
+pub(crate) fn without_secrets(query: &str) -> Vec<(String, String)> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+    pairs.filter(|(name, _)| !SECRET.contains(&name.as_str())).collect()
+}
+
+/// The newest requests, oldest first.
+#[derive(Default)]
+pub(crate) struct Journal(VecDeque<Entry>);
+
+impl Journal {
+    pub(crate) fn note(&mut self, entry: Entry) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(entry);
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.0.iter().cloned().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_out_of_the_journal() {
+        let query = without_secrets("sendUpdates=none&access_token=ya29&token=t&syncToken=s");
+        assert_eq!(query, [("sendUpdates".into(), "none".into()), ("syncToken".into(), "s".into())]);
+    }
+}

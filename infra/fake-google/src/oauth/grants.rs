@@ -1,0 +1,233 @@
+//! What accounts have allowed a client: codes, grants, access and refresh tokens. Pure state; time and tokens' text come from outside.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::scopes::Scopes;
+use crate::error::OAuthRefusal;
+
+/// Google says 3599, one second less than the hour it means.
+pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3599;
+const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
+
+/// What the client asked for on the authorization page and got an account's consent to.
+#[derive(Clone)]
+pub(crate) struct Consent {
+    pub email: String,
+    pub client_id: String,
+    pub redirect_uri: String,
+    pub scopes: Scopes,
+    pub is_offline: bool,
+    pub is_prompted: bool,
+    pub includes_granted_scopes: bool,
+    pub nonce: Option<String>,
+    pub challenge: Option<super::token::Challenge>,
+}
+
+struct Code {
+    consent: Consent,
+    expires_at: DateTime<Utc>,
+}
+
+/// A token's owner: the account and the client it was given to, and what it may be used for.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub email: String,
+    pub client_id: String,
+    pub scopes: Scopes,
+}
+
+struct AccessToken {
+    holder: Holder,
+    expires_at: DateTime<Utc>,
+}
+
+#[derive(Default)]
+struct Grant {
+    scopes: Scopes,
+    has_refresh_token: bool,
+}
+
+/// A redeemed code.
+pub(crate) struct Redeemed {
+    pub holder: Holder,
+    pub nonce: Option<String>,
+    pub wants_refresh_token: bool,
+}
+
+/// All grants of all accounts.
+#[derive(Default)]
+pub(crate) struct Grants {
+    codes: HashMap<String, Code>,
+    grants: HashMap<(String, String), Grant>,
+    access: HashMap<String, AccessToken>,
+    refresh: HashMap<String, Holder>,
+}
+
+impl Grants {
+    /// Notes the consent and keeps `code` for one redemption.
+    pub(crate) fn consent(&mut self, code: String, mut consent: Consent, now: DateTime<Utc>) {
+        let grant = self.grants.entry((consent.email.clone(), consent.client_id.clone())).or_default();
+        grant.scopes = grant.scopes.union(&consent.scopes);
+        if consent.includes_granted_scopes {
+            consent.scopes = grant.scopes.clone();
+        }
+        self.codes.insert(code, Code { consent, expires_at: now + CODE_LIFE });
+    }
+
+    /// Has the account already allowed the client all of `scopes`?
+    pub(crate) fn covers(&self, email: &str, client_id: &str, scopes: &Scopes) -> bool {
+        let grant = self.grants.get(&(email.to_owned(), client_id.to_owned()));
+        grant.is_some_and(|grant| grant.scopes.is_superset(scopes))
+    }
+
+    /// Exchanges a code, once. A code presented wrongly is spent all the same.
+    pub(crate) fn redeem(
+        &mut self,
+        code: &str,
+        client_id: &str,
+        redirect_uri: &str,
+        verifier: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Redeemed, OAuthRefusal> {
+        let spent = || OAuthRefusal::bad("invalid_grant", "Bad Request");
+        let Code { consent, expires_at } = self.codes.remove(code).ok_or_else(spent)?;
+        if expires_at <= now || consent.client_id != client_id {
+            return Err(spent());
+        }
+        if consent.redirect_uri != redirect_uri {
+            return Err(OAuthRefusal::bad("redirect_uri_mismatch", "Bad Request"));
+        }
+        super::token::check_verifier(consent.challenge.as_ref(), verifier)?;
+        let grant =
+            self.grants.get_mut(&(consent.email.clone(), consent.client_id.clone())).ok_or_else(spent)?;
+        let wants_refresh_token = consent.is_offline && (consent.is_prompted || !grant.has_refresh_token);
+        grant.has_refresh_token |= wants_refresh_token;
+        let holder = Holder { email: consent.email, client_id: consent.client_id, scopes: consent.scopes };
+        Ok(Redeemed { holder, nonce: consent.nonce, wants_refresh_token })
+    }
+
+    pub(crate) fn keep_access_token(&mut self, token: String, holder: Holder, now: DateTime<Utc>) {
+        let expires_at = now + TimeDelta::seconds(ACCESS_TOKEN_SECONDS);
+        self.access.insert(token, AccessToken { holder, expires_at });
+    }
+
+    pub(crate) fn keep_refresh_token(&mut self, token: String, holder: Holder) {
+        self.refresh.insert(token, holder);
+    }
+
+    /// Whose refresh token this is, if it lives.
+    pub(crate) fn refresh(&self, token: &str, client_id: &str) -> Result<Holder, OAuthRefusal> {
+        let holder = self.refresh.get(token).filter(|holder| holder.client_id == client_id);
+        holder
+            .cloned()
+            .ok_or_else(|| OAuthRefusal::bad("invalid_grant", "Token has been expired or revoked."))
+    }
+
+    /// Whose access token this is, if it lives.
+    pub(crate) fn access(&self, token: &str, now: DateTime<Utc>) -> Option<&Holder> {
+        self.access.get(token).filter(|token| token.expires_at > now).map(|token| &token.holder)
+    }
+
+    /// Whose access token this is or was; for the journal.
+    pub(crate) fn owner(&self, token: &str) -> Option<&str> {
+        self.access.get(token).map(|token| token.holder.email.as_str())
+    }
+
+    /// Every access token of the account is old from now on.
+    pub(crate) fn expire_access_tokens(&mut self, email: &str) {
+        for token in self.access.values_mut().filter(|token| token.holder.email == email) {
+            token.expires_at = DateTime::<Utc>::MIN_UTC;
+        }
+    }
+
+    /// Kills the whole grant that `token` (of either kind) belongs to; `false` if there is none.
+    pub(crate) fn revoke_token(&mut self, token: &str) -> bool {
+        let holder =
+            self.refresh.get(token).or_else(|| self.access.get(token).map(|token| &token.holder)).cloned();
+        holder.is_some_and(|holder| self.revoke(&holder.email, Some(&holder.client_id)))
+    }
+
+    /// Kills what the account allowed one client, or all of them; `false` if there was nothing.
+    pub(crate) fn revoke(&mut self, email: &str, client_id: Option<&str>) -> bool {
+        let is_hit = |owner: &str, client: &str| owner == email && client_id.is_none_or(|id| id == client);
+        let before = self.grants.len();
+        self.grants.retain(|(owner, client), _| !is_hit(owner, client));
+        self.codes.retain(|_, code| !is_hit(&code.consent.email, &code.consent.client_id));
+        self.access.retain(|_, token| !is_hit(&token.holder.email, &token.holder.client_id));
+        self.refresh.retain(|_, holder| !is_hit(&holder.email, &holder.client_id));
+        self.grants.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consent() -> Consent {
+        Consent {
+            email: "ada@example.com".into(),
+            client_id: "client".into(),
+            redirect_uri: "http://web/callback".into(),
+            scopes: Scopes::parse("openid"),
+            is_offline: true,
+            is_prompted: false,
+            includes_granted_scopes: false,
+            nonce: None,
+            challenge: None,
+        }
+    }
+
+    fn redeem(grants: &mut Grants, code: &str) -> Result<Redeemed, OAuthRefusal> {
+        grants.redeem(code, "client", "http://web/callback", None, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_code_is_redeemed_once() {
+        let mut grants = Grants::default();
+        grants.consent("c".into(), consent(), DateTime::UNIX_EPOCH);
+        assert!(redeem(&mut grants, "c").is_ok());
+        assert_eq!(redeem(&mut grants, "c").err().map(|e| e.error), Some("invalid_grant".to_owned()));
+    }
+
+    #[test]
+    fn a_code_dies_after_ten_minutes() {
+        let mut grants = Grants::default();
+        grants.consent("c".into(), consent(), DateTime::UNIX_EPOCH - TimeDelta::minutes(10));
+        assert!(redeem(&mut grants, "c").is_err());
+    }
+
+    #[test]
+    fn only_the_first_consent_and_a_prompted_one_bring_a_refresh_token() {
+        let mut grants = Grants::default();
+        for (code, is_prompted, expected) in [("a", false, true), ("b", false, false), ("c", true, true)] {
+            grants.consent(code.into(), Consent { is_prompted, ..consent() }, DateTime::UNIX_EPOCH);
+            assert_eq!(redeem(&mut grants, code).unwrap().wants_refresh_token, expected, "{code}");
+        }
+        grants.revoke("ada@example.com", None);
+        grants.consent("d".into(), consent(), DateTime::UNIX_EPOCH);
+        assert!(redeem(&mut grants, "d").unwrap().wants_refresh_token);
+    }
+
+    #[test]
+    fn revoking_an_access_token_kills_the_refresh_token_of_the_same_grant() {
+        let mut grants = Grants::default();
+        grants.consent("c".into(), consent(), DateTime::UNIX_EPOCH);
+        let holder = redeem(&mut grants, "c").unwrap().holder;
+        grants.keep_access_token("access".into(), holder.clone(), DateTime::UNIX_EPOCH);
+        grants.keep_refresh_token("refresh".into(), holder);
+        assert!(grants.revoke_token("access"));
+        assert!(grants.refresh("refresh", "client").is_err());
+        assert!(!grants.revoke_token("access"));
+    }
+
+    #[test]
+    fn an_access_token_expires_on_the_clock() {
+        let mut grants = Grants::default();
+        let holder = Holder { email: "a".into(), client_id: "c".into(), scopes: Scopes::default() };
+        grants.keep_access_token("t".into(), holder, DateTime::UNIX_EPOCH);
+        assert!(grants.access("t", DateTime::UNIX_EPOCH + TimeDelta::seconds(3598)).is_some());
+        assert!(grants.access("t", DateTime::UNIX_EPOCH + TimeDelta::seconds(3599)).is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! The fake as its clients meet it, over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
+
+mod calendar;
+mod oauth;
+mod support;
