@@ -14,6 +14,7 @@
 //!
 //! | request | does |
 //! |---|---|
+//! | `POST /_fake/reset` | forgets everything |
 //! | `GET /_fake/accounts`, `POST` `{"email", "name"?, "picture"?, "timeZone"?}` | lists, opens accounts |
 //! | `POST /_fake/consent` `{"email", "scopes", "redirectUri", …}` | consents without a browser: `{"code"}` |
 //! | `GET`, `POST /_fake/accounts/{email}/calendars/{calendar}/events` | lists (deleted ones too), adds events |

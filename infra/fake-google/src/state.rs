@@ -107,6 +107,36 @@ pub(crate) struct World {
 }
 
 impl World {
+    pub(crate) fn new(seed: u64) -> Result<Self, Error> {
+        Ok(Self {
+            newest: 0,
+            random: StdRng::seed_from_u64(seed),
+            keys: Keys::load()?,
+            accounts: BTreeMap::new(),
+            grants: Grants::default(),
+            books: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            traversals: Traversals::default(),
+            paging: Paging::default(),
+            channels: Channels::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+        })
+    }
+
+    /// Forgets everything but the keys and the time of the newest commit: nothing from before is valid or comes again.
+    pub(crate) fn reset(&mut self) {
+        self.accounts.clear();
+        self.grants = Grants::default();
+        self.books.clear();
+        self.lists.clear();
+        self.traversals.expire();
+        self.paging = Paging::default();
+        self.channels = Channels::default();
+        self.faults.clear();
+        self.journal.clear();
+    }
+
     /// The instant of a new commit: now, but later than every commit before it.
     pub(crate) fn commit_at(&mut self, now: DateTime<Utc>) -> i64 {
         self.newest = now.timestamp_micros().max(self.newest + 1);
@@ -176,20 +206,7 @@ impl Google {
         is_loopback_http_allowed: bool,
         seed: u64,
     ) -> Result<Self, Error> {
-        let world = World {
-            newest: 0,
-            random: StdRng::seed_from_u64(seed),
-            keys: Keys::load()?,
-            accounts: BTreeMap::new(),
-            grants: Grants::default(),
-            books: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            traversals: Traversals::default(),
-            paging: Paging::default(),
-            channels: Channels::default(),
-            faults: Faults::default(),
-            journal: Journal::default(),
-        };
+        let world = World::new(seed)?;
         Ok(Self { world: Mutex::new(world), client, clock, pushes, url, is_loopback_http_allowed })
     }
 

@@ -23,6 +23,7 @@ const DONE: StatusCode = StatusCode::NO_CONTENT;
 
 pub(crate) fn routes() -> Router<Arc<Google>> {
     Router::new()
+        .route("/reset", post(reset))
         .route("/accounts", get(accounts).post(create_account))
         .route("/accounts/{email}/expire-tokens", post(expire_tokens))
         .route("/accounts/{email}/revoke", post(revoke))
@@ -45,6 +46,11 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         .route("/channels", get(channels))
         .route("/deliveries", get(deliveries))
         .route("/idle", get(idle))
+}
+
+async fn reset(State(google): Shared) -> StatusCode {
+    google.reset();
+    DONE
 }
 
 async fn accounts(State(google): Shared) -> Json<Vec<Account>> {

@@ -58,6 +58,11 @@ impl ConsentRequest {
 
 /// Accounts and consent.
 impl Google {
+    /// Forgets all accounts with everything they have, and all faults.
+    pub fn reset(&self) {
+        self.world().reset();
+    }
+
     /// Opens an account with a primary calendar, or finds it.
     pub fn create_account(&self, account: Account) -> Account {
         self.world().open_account(account, self.now())

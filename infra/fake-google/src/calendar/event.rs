@@ -59,7 +59,9 @@ pub(crate) fn created(id: &str, mut given: Fields, commit: Commit<'_>) -> Result
     );
     given.insert("creator".to_owned(), person(commit.author));
     given.insert("organizer".to_owned(), person(commit.owner));
-    given.entry("iCalUID").or_insert_with(|| format!("{id}@google.com").into());
+    // All parts of a series have the UID of the series.
+    let uid = format!("{}@google.com", master_of(&given).unwrap_or(id));
+    given.entry("iCalUID").or_insert_with(|| uid.into());
     given.entry("eventType").or_insert_with(|| "default".into());
     given.entry("reminders").or_insert_with(|| json!({"useDefault": true}));
     settled(given, 0, commit)

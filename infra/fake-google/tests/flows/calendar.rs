@@ -322,3 +322,57 @@ async fn a_shell_can_act_as_the_user() {
     let idle = app.http.get(format!("{}/_fake/idle", app.google.url())).send().await.unwrap();
     assert_eq!(idle.status(), 204);
 }
+
+#[tokio::test]
+async fn a_window_keeps_restricting_the_sync_that_began_with_it() {
+    let app = App::start().await;
+    app.insert(lunch("event1")).await;
+    let window = |from: &str, to: &str| format!("timeMin={from}T00:00:00Z&timeMax={to}T00:00:00Z");
+    assert_eq!(app.traverse(&window("2026-01-06", "2026-01-07")).await.0.len(), 0);
+    let (items, sync_token) = app.traverse(&window("2026-01-05", "2026-01-06")).await;
+    assert_eq!(items.len(), 1);
+    let mut outside = lunch("event2");
+    outside["start"]["dateTime"] = "2027-01-05T12:00:00Z".into();
+    outside["end"]["dateTime"] = "2027-01-05T13:00:00Z".into();
+    app.insert(outside).await;
+    assert_eq!(app.traverse(&format!("syncToken={sync_token}")).await.0.len(), 0);
+    let (status, body) = app_get(&app, &window("2026-01-06", "2026-01-06")).await;
+    assert_eq!((status, reason(&body)), (StatusCode::BAD_REQUEST, "timeRangeEmpty"));
+}
+
+#[tokio::test]
+async fn a_delta_may_repeat_the_newest_change() {
+    let app = App::start().await;
+    app.insert(lunch("event1")).await;
+    let (_, sync_token) = app.traverse("").await;
+    app.google.set_paging(Paging { repeats_boundary: true, ..Paging::default() });
+    let (delta, same) = app.traverse(&format!("syncToken={sync_token}")).await;
+    assert_eq!((delta.len(), same), (1, sync_token));
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_private_mark() {
+    let app = App::start().await;
+    let mut marked = lunch("event1");
+    marked["extendedProperties"] = json!({"private": {"mark": "m1"}});
+    app.insert(marked).await;
+    app.insert(lunch("event2")).await;
+    for (query, found) in [
+        ("privateExtendedProperty=mark%3Dm1", 1),
+        ("privateExtendedProperty=mark%3Dm2", 0),
+        ("iCalUID=event2%40google.com", 1),
+    ] {
+        let (_, body) = app_get(&app, query).await;
+        assert_eq!(body["items"].as_array().unwrap().len(), found, "{query}");
+        assert!(body.get("nextSyncToken").is_none(), "a filtered list is no start of a sync");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_forgets_accounts_and_their_tokens() {
+    let app = App::start().await;
+    app.insert(lunch("event1")).await;
+    app.google.reset();
+    assert!(app.google.accounts().is_empty() && app.google.journal().is_empty());
+    assert_eq!(app_get(&app, "").await.0, 401);
+}

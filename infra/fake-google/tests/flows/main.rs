@@ -4,4 +4,5 @@
 
 mod calendar;
 mod oauth;
+mod recordings;
 mod support;
