@@ -16,13 +16,19 @@ pub enum Error {
     /// A token could not be signed.
     #[error("a token could not be signed: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
+    /// A value does not fit into a header.
+    #[error("a header could not be written: {0}")]
+    Header(#[from] http::header::InvalidHeaderValue),
+    /// A value could not be written as JSON.
+    #[error("JSON could not be written: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 impl Error {
     /// How the caller must react.
     pub fn class(&self) -> Class {
         match self {
-            Self::Key { .. } | Self::Signing(_) => Class::Bug,
+            Self::Key { .. } | Self::Signing(_) | Self::Header(_) | Self::Json(_) => Class::Bug,
         }
     }
 }

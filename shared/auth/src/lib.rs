@@ -5,6 +5,9 @@
 //! but `auth` holds the signing key and none reads the store to know its caller.
 
 pub mod access;
+pub mod cookie;
 mod error;
+pub mod request;
+pub mod session;
 
 pub use error::Error;

@@ -89,5 +89,22 @@ impl AccessPayload {
     }
 }
 
+/// The `front-token` header, before its base64: what the web app's session library knows of its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct FrontToken<'a> {
+    pub uid: UserId,
+    /// When the access token expires, in milliseconds since the epoch.
+    pub ate: i64,
+    pub up: &'a AccessPayload,
+}
+
+impl<'a> FrontToken<'a> {
+    /// The front token that goes with an access token.
+    pub fn new(payload: &'a AccessPayload) -> Self {
+        Self { uid: payload.sub, ate: payload.exp.saturating_mul(1000), up: payload }
+    }
+}
+
 /// The only tenant.
 const TENANT: &str = "public";
