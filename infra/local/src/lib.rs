@@ -4,7 +4,37 @@
 //! so what runs locally is what deploys. AWS is played by small, faithful stand-ins: an embedded DynamoDB
 //! ([`table`]), a queue on the SQS protocol, an HTTP API and function URLs, schedules, mail; Google by `fake-google`.
 //!
-//! It is a tool, not a part of the product: no function and no shared crate depends on it outside tests.
+//! [`Cloud`] is the whole; tests start it in process, the binary `local` from the command line. It is a tool, not a part
+//! of the product: no function and no shared crate depends on it outside tests.
 
+mod activity;
+pub mod builder;
+mod clock;
+mod cloud;
+mod console;
+mod control;
+mod gateway;
+mod google;
+mod journal;
+pub mod keys;
+mod lambda;
+mod mail;
+mod queues;
+mod server;
 pub mod table;
 pub mod template;
+
+pub use cloud::{Cloud, Options};
+pub use google::Google;
+pub use journal::Entry;
+pub use lambda::pool::Process;
+pub use mail::Mail;
+
+/// A variable of the environment the local cloud was started in.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the local cloud is configured from outside, not by the functions' loader"
+)]
+pub(crate) fn outside(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

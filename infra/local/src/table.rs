@@ -200,7 +200,7 @@ impl TestTable {
 }
 
 /// Values for the parameters that have no default: a table depends on none of them.
-fn stand_ins() -> BTreeMap<String, String> {
+pub(crate) fn stand_ins() -> BTreeMap<String, String> {
     ["WebUrl", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey", "MailFrom"]
         .into_iter()
         .map(|name| (name.to_owned(), Value::Null.to_string()))

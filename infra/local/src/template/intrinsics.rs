@@ -305,7 +305,7 @@ fn text<'v>(value: &'v Value, at: &str) -> Result<&'v str, TemplateError> {
 }
 
 /// CloudFormation's view of a scalar: everything is text.
-pub(super) fn scalar(value: &Value, at: &str) -> Result<String, TemplateError> {
+pub(crate) fn scalar(value: &Value, at: &str) -> Result<String, TemplateError> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),

@@ -1,0 +1,124 @@
+//! Builds the function binaries with the cargo that built this crate.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::outside;
+use crate::table::{repository_template, stand_ins};
+use crate::template::Template;
+
+/// What to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Target<'a> {
+    /// Binaries of the workspace.
+    Binaries(&'a [String]),
+    /// An example of this crate, for its own tests.
+    Example(&'a str),
+}
+
+/// Told while cargo works.
+pub trait Progress {
+    /// Another unit is done; there may be more of them than were expected.
+    fn unit(&mut self, name: &str);
+    /// A compiler message of level error or warning, rendered.
+    fn message(&mut self, text: &str);
+}
+
+/// Compiler messages to standard error, nothing else.
+#[derive(Debug)]
+struct Plain;
+
+impl Progress for Plain {
+    fn unit(&mut self, _name: &str) {}
+
+    fn message(&mut self, text: &str) {
+        eprint!("{text}");
+    }
+}
+
+/// Builds the binaries of all functions in the repository's template, once per process, and says where they are.
+///
+/// # Errors
+/// If the template can't be read or a function does not compile.
+pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
+    static BUILT: Mutex<Option<HashMap<bool, PathBuf>>> = Mutex::new(None);
+    // A second caller waits here for the first one's build.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.get_or_insert_default();
+    if let Some(directory) = built.get(&is_release) {
+        return Ok(directory.clone());
+    }
+    let template = Template::load(&repository_template(), &stand_ins())?;
+    let names: Vec<String> = template.functions()?.into_iter().map(|(_, name)| name).collect();
+    let directory = build(Target::Binaries(&names), is_release, &mut Plain)?;
+    built.insert(is_release, directory.clone());
+    Ok(directory)
+}
+
+/// Builds and says in which directory the results are.
+///
+/// Always from the workspace's root and by binary: cargo unifies features over what it selects, and another selection
+/// would build every dependency a second time.
+///
+/// # Errors
+/// If something does not compile (the messages have been passed on), or cargo can't be started.
+pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) -> anyhow::Result<PathBuf> {
+    use std::io::BufRead;
+
+    let mut command = Command::new(outside("CARGO").map_or_else(|| OsString::from("cargo"), OsString::from));
+    command.arg("build").arg("--message-format=json").current_dir(workspace());
+    match target {
+        Target::Binaries(names) => names.iter().for_each(|name| drop(command.args(["--bin", name]))),
+        Target::Example(name) => drop(command.args(["--package", "local", "--example", name])),
+    }
+    if is_release {
+        command.arg("--release");
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let words = child.stderr.take().map(|pipe| std::thread::spawn(move || std::io::read_to_string(pipe)));
+
+    let mut directories = BTreeSet::new();
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    for line in std::io::BufReader::new(stdout).lines() {
+        let message: Value = serde_json::from_str(&line?).unwrap_or_default();
+        match message["reason"].as_str() {
+            Some("compiler-artifact") => {
+                progress.unit(message["target"]["name"].as_str().unwrap_or_default());
+                let directory = message["executable"].as_str().and_then(|path| Path::new(path).parent());
+                directories.extend(directory.map(Path::to_owned));
+            }
+            Some("compiler-message") => {
+                progress.message(message["message"]["rendered"].as_str().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        let words = words.and_then(|reader| reader.join().ok()).and_then(Result::ok).unwrap_or_default();
+        bail!("the build failed\n{words}");
+    }
+    directories.into_iter().next_back().context("cargo built no binary")
+}
+
+/// How many units a build is expected to have: as many as the lock file has packages, or fewer.
+#[must_use]
+pub fn expected_units() -> u64 {
+    let lock = std::fs::read_to_string(workspace().join("Cargo.lock")).unwrap_or_default();
+    lock.matches("[[package]]").count() as u64
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

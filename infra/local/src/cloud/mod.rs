@@ -1,0 +1,230 @@
+//! A running cloud and what tests and the command line may do with it.
+
+mod options;
+mod start;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use dynoxide::Database;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+pub use options::Options;
+
+use crate::activity::Activity;
+use crate::console::Console;
+use crate::journal::{Entry, Journal};
+use crate::lambda::pool::{Patience, Pool, Process};
+use crate::lambda::{Answer, Failure};
+use crate::mail::{Mail, Mailbox};
+use crate::queues::Queues;
+use crate::table::{self, Served, Table};
+use crate::template::Template;
+use crate::template::resources::FunctionSpec;
+
+/// How long the end waits for tasks and processes to be gone.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the parts of a running cloud share.
+pub(crate) struct Inner {
+    pub(crate) front_port: u16,
+    pub(crate) urls: HashMap<String, String>,
+    pub(crate) template: Template,
+    pub(crate) database: Database,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) dynamo: Served,
+    pub(crate) queues: Queues,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) google: Option<fake_google::Server>,
+    pub(crate) pools: HashMap<String, Arc<Pool>>,
+    pub(crate) specs: Vec<FunctionSpec>,
+    pub(crate) journal: Journal,
+    pub(crate) activity: Activity,
+    pub(crate) console: Console,
+}
+
+/// A running cloud; it ends, with every process, when this is dropped.
+///
+/// It has threads of its own, so that it neither waits for a test's runtime nor ends with it. Many live in one process.
+pub struct Cloud {
+    inner: Arc<Inner>,
+    runtime: Option<Runtime>,
+}
+
+impl Cloud {
+    /// Starts everything and answers once the front door is open.
+    ///
+    /// # Errors
+    /// If the template can't be used, a port is taken, or the data directory can't be written.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("local-cloud")
+            .enable_all()
+            .build()?;
+        let starting = runtime.spawn(start::start(options));
+        match starting.await.context("the cloud's start panicked").and_then(|started| started) {
+            Ok(inner) => Ok(Self { inner, runtime: Some(runtime) }),
+            Err(error) => {
+                end(runtime);
+                Err(error)
+            }
+        }
+    }
+
+    /// Address of the front door, e.g. `http://localhost:3000`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.inner.front_port)
+    }
+
+    /// Address of a function's own URL, without a slash at the end; `None` if it has none.
+    #[must_use]
+    pub fn function_url(&self, function: &str) -> Option<&str> {
+        self.inner.urls.get(function).map(String::as_str)
+    }
+
+    /// Names and addresses of all function URLs.
+    #[must_use]
+    pub fn function_urls(&self) -> &HashMap<String, String> {
+        &self.inner.urls
+    }
+
+    /// The fake Google; `None` if the functions talk to another one.
+    #[must_use]
+    pub fn google(&self) -> Option<&fake_google::Server> {
+        self.inner.google.as_ref()
+    }
+
+    /// Address of DynamoDB.
+    #[must_use]
+    pub fn dynamo_endpoint(&self) -> &str {
+        &self.inner.dynamo.endpoint
+    }
+
+    /// A client of DynamoDB.
+    #[must_use]
+    pub fn dynamo(&self) -> aws_sdk_dynamodb::Client {
+        table::client(&self.inner.dynamo.endpoint)
+    }
+
+    /// Physical name of the (first) table.
+    #[must_use]
+    pub fn table_name(&self) -> &str {
+        self.inner.tables.first().map_or("", |table| table.name.as_str())
+    }
+
+    /// The embedded database.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// The queues.
+    #[must_use]
+    pub fn queues(&self) -> &fake_sqs::Broker {
+        &self.inner.queues.broker
+    }
+
+    /// Address of SQS.
+    #[must_use]
+    pub fn queue_endpoint(&self) -> &str {
+        &self.inner.queues.endpoint
+    }
+
+    /// Mails that functions have sent, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.inner.mailbox.mails()
+    }
+
+    /// Invocations that have ended, oldest first.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.inner.journal.entries()
+    }
+
+    /// Forgets the invocations so far.
+    pub fn clear_journal(&self) {
+        self.inner.journal.clear();
+    }
+
+    /// Names of the functions.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.inner.specs.iter().map(|spec| spec.name.as_str())
+    }
+
+    /// Invokes a function once, as it is, and waits for its whole answer: the text that it would send AWS.
+    ///
+    /// # Errors
+    /// If there is no such function, or the invocation fails.
+    pub async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<Bytes> {
+        let pool = Arc::clone(self.inner.pool(function)?);
+        let payload = Bytes::from(event.to_string());
+        let invocation = async move {
+            let answer = pool.invoke(payload, "invoke".to_owned(), Patience::Waits).await?;
+            Ok::<_, Failure>(Answer::collect(answer).await)
+        };
+        Ok(self.run(invocation).await??)
+    }
+
+    /// Processes of a function that run now.
+    ///
+    /// # Errors
+    /// If there is no such function.
+    pub fn processes(&self, function: &str) -> anyhow::Result<Vec<Process>> {
+        Ok(self.inner.pool(function)?.processes())
+    }
+
+    /// How many processes of a function have been started so far.
+    ///
+    /// # Errors
+    /// If there is no such function.
+    pub fn cold_starts(&self, function: &str) -> anyhow::Result<u64> {
+        Ok(self.inner.pool(function)?.started())
+    }
+
+    /// Kills a function's processes, whatever they are doing, and waits until they are gone; says how many there were.
+    ///
+    /// # Errors
+    /// If there is no such function.
+    pub async fn kill_environments(&self, function: &str) -> anyhow::Result<usize> {
+        let pool = Arc::clone(self.inner.pool(function)?);
+        self.run(async move { pool.kill_all().await }).await
+    }
+
+    /// Runs a future on the cloud's own threads, which have its timers and sockets.
+    async fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let runtime = self.runtime.as_ref().context("the cloud has stopped")?;
+        Ok(runtime.spawn(future).await?)
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            end(runtime);
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn pool(&self, function: &str) -> anyhow::Result<&Arc<Pool>> {
+        self.pools.get(function).with_context(|| format!("the template has no function `{function}`"))
+    }
+}
+
+/// Ends all tasks and with them their processes. On a thread of its own, because a runtime must not be dropped on
+/// another runtime's thread.
+fn end(runtime: Runtime) {
+    let ending = std::thread::spawn(move || runtime.shutdown_timeout(STOP_TIMEOUT));
+    // A panic while stopping has been reported by its own thread.
+    let _ = ending.join();
+}

@@ -1,0 +1,55 @@
+//! How a cloud is started.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::google::Google;
+
+/// Everything that can be chosen; [`Options::new`] suits a test.
+pub struct Options {
+    /// Port of the front door; 0 takes a free one. All other ports are free ones.
+    pub port: u16,
+    /// Directory that keeps table, keys and positions; `None` keeps nothing.
+    pub data: Option<PathBuf>,
+    /// Where the function binaries are, each named as in the template.
+    pub functions_dir: PathBuf,
+    /// The template.
+    pub template: PathBuf,
+    /// Origin of the web app (parameter `WebUrl`).
+    pub web_url: String,
+    /// Values of further parameters of the template.
+    pub parameters: BTreeMap<String, String>,
+    /// Environment variables that every function gets beside the template's.
+    pub variables: BTreeMap<String, String>,
+    /// Which Google the functions talk to.
+    pub google: Google,
+    /// Whether schedules and the TTL sweep run by time. Without, only [`crate::Cloud::tick`] and
+    /// [`crate::Cloud::expire_items`] run them.
+    pub runs_by_time: bool,
+    /// After how long a message whose invocation failed is handed out again. On AWS that is the queue's visibility
+    /// time-out, many minutes, which nobody waits for on one machine.
+    pub redelivery: Duration,
+    /// Whether a line is printed for each invocation, warning and mail.
+    pub is_verbose: bool,
+}
+
+impl Options {
+    /// Free ports, nothing kept, nothing printed, nothing by time, a fake Google.
+    #[must_use]
+    pub fn new(functions_dir: PathBuf) -> Self {
+        Self {
+            port: 0,
+            data: None,
+            functions_dir,
+            template: crate::table::repository_template(),
+            web_url: "http://localhost:9080".to_owned(),
+            parameters: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            google: Google::Fake(fake_google::Options::default()),
+            runs_by_time: false,
+            redelivery: Duration::from_millis(500),
+            is_verbose: false,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The local cloud with real processes: the probe under every name of the fixture.
+
+mod http;
+mod lambda;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use local::{Cloud, Options, builder};
+use serde_json::Value;
+
+/// Directory that holds the probe under the name of every function of the fixture.
+static FUNCTIONS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    struct Quiet;
+    impl builder::Progress for Quiet {
+        fn unit(&mut self, _name: &str) {}
+        fn message(&mut self, _text: &str) {}
+    }
+    let built =
+        builder::build(builder::Target::Example("probe"), false, &mut Quiet).expect("the probe builds");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for name in ["web", "single", "stream", "worker", "fanout", "timer"] {
+        std::os::unix::fs::symlink(built.join("probe"), directory.path().join(name)).expect("a link");
+    }
+    directory
+});
+
+fn options() -> Options {
+    let mut options = Options::new(FUNCTIONS.path().to_owned());
+    options.template = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/probe.yaml");
+    options
+}
+
+async fn cloud() -> Cloud {
+    Cloud::start(options()).await.expect("the cloud starts")
+}
+
+/// Invokes and parses the answer.
+async fn invoke(cloud: &Cloud, function: &str, event: Value) -> anyhow::Result<Value> {
+    let answer = cloud.invoke(function, &event).await?;
+    Ok(serde_json::from_slice(&answer)?)
+}
