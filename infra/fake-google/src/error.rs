@@ -1,5 +1,7 @@
 //! What the fake answers when it refuses, in the two shapes Google has: Calendar's nested error and OAuth's flat one.
 
+use std::path::PathBuf;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode, header};
@@ -17,6 +19,14 @@ pub enum Error {
     /// A signing key could not be read.
     #[error("cannot read a signing key: {0}")]
     Key(#[from] jsonwebtoken::errors::Error),
+    /// The kept state could not be read or written.
+    #[error("cannot keep the state in {}: {source}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
 }
 
 /// A Calendar refusal, as Google words it.

@@ -122,6 +122,16 @@ fn refusal(status: u16, reason: &str, retry_after: Option<u32>, is_oauth: bool) 
     response
 }
 
+/// Has the state written after every request that may have changed it.
+pub(crate) async fn keep(State(google): State<Arc<Google>>, request: Request, next: Next) -> Response {
+    let is_reading = request.method().is_safe();
+    let response = next.run(request).await;
+    if let Some(snapshot) = google.snapshot.as_ref().filter(|_| !is_reading) {
+        snapshot.wish();
+    }
+    response
+}
+
 /// What is not there is refused in Google's shape.
 pub(crate) async fn not_found() -> Refusal {
     Refusal::not_found()

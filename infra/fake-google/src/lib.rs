@@ -1,8 +1,8 @@
 //! A fake of the parts of Google that Meridian speaks to: OAuth 2.0 with OpenID Connect, and Calendar v3 with push channels.
 //!
 //! It is for the local cloud and for tests. It keeps what the real service keeps, refuses what it refuses, in its words, and
-//! really posts notifications; and it can be told to fail. State is in memory, behind one lock, so that every answer is of one
-//! moment; several servers live side by side in one process. It may listen on and post to loopback addresses, nothing else; it
+//! really posts notifications; and it can be told to fail. State is in memory (and in a file, if one is named), behind one lock, so that every answer
+//! is of one moment; several servers live side by side in one process. It may listen on and post to loopback addresses, nothing else; it
 //! never speaks to the real Google.
 //!
 //! Known gaps: series are stored but not expanded (`singleEvents=true` answers 501; no `instances`, `import`, `move`, batch),
@@ -43,6 +43,7 @@ mod journal;
 mod oauth;
 mod push;
 mod server;
+mod snapshot;
 mod state;
 
 pub use admin::ConsentRequest;

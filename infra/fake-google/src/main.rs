@@ -1,5 +1,7 @@
 //! The fake Google on its own: `cargo run --bin fake-google -- --port 4000`.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use fake_google::{Options, Server};
 
@@ -9,12 +11,15 @@ struct Arguments {
     /// Port on the loopback address; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// A file in which accounts, grants and calendars are kept from one run to the next.
+    #[arg(long)]
+    state: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { port } = Arguments::parse();
-    let server = Server::start(Options { port, ..Options::default() }).await?;
+    let Arguments { port, state } = Arguments::parse();
+    let server = Server::start(Options { port, state, ..Options::default() }).await?;
     println!("GOOGLE_OAUTH_AUTHORIZE_URL={}", server.authorize_url());
     println!("GOOGLE_OAUTH_TOKEN_URL={}", server.token_url());
     println!("GOOGLE_OAUTH_REVOKE_URL={}", server.revoke_url());

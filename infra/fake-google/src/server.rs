@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,8 @@ use tower::ServiceExt;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::front::{self, Dropped};
-use crate::push::Pushes;
-use crate::state::{Client, Google};
-use crate::{admin, calendar, oauth};
+use crate::state::Google;
+use crate::{admin, calendar, oauth, snapshot};
 
 /// How a fake starts. Everything has a default that suits a test.
 pub struct Options {
@@ -34,7 +34,8 @@ pub struct Options {
     pub client_secret: String,
     /// Its registered redirect addresses; none means that any is accepted.
     pub redirect_uris: Vec<String>,
-    /// Of all randomness: ids, codes, tokens, message numbers.
+    /// Of all randomness: ids, codes, tokens, message numbers. Another one every time by default, so that what one server made
+    /// is never mistaken for what the next one makes.
     pub seed: u64,
     /// Where time comes from.
     pub clock: Clock,
@@ -42,6 +43,8 @@ pub struct Options {
     pub is_loopback_http_allowed: bool,
     /// How long about the first retry of a notification waits; later ones wait longer.
     pub push_backoff: Duration,
+    /// A file in which accounts, grants and calendars are kept from one run to the next.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -51,10 +54,11 @@ impl Default for Options {
             client_id: "fake-client.apps.googleusercontent.com".to_owned(),
             client_secret: "fake-client-secret".to_owned(),
             redirect_uris: Vec::new(),
-            seed: 0,
+            seed: rand::random(),
             clock: Clock::system(),
             is_loopback_http_allowed: true,
             push_backoff: Duration::from_millis(100),
+            state: None,
         }
     }
 }
@@ -75,27 +79,26 @@ impl Deref for Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.google.save();
+    }
+}
+
 impl Server {
     /// Starts a fake on the current tokio runtime.
     ///
     /// # Errors
-    /// If the port cannot be opened, or the client for notifications cannot be made.
+    /// If the port cannot be opened, the kept state cannot be read, or the client for notifications cannot be made.
     pub async fn start(options: Options) -> Result<Self, Error> {
         // Fails only if the process has a provider already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let url = url_of(listener.local_addr()?);
         let stop = CancellationToken::new();
-        let pushes = Pushes::new(stop.clone(), options.push_backoff)?;
-        let client = Client {
-            id: options.client_id,
-            secret: options.client_secret,
-            redirect_uris: options.redirect_uris,
-        };
-        let is_loopback_http_allowed = options.is_loopback_http_allowed;
-        let google = Google::new(client, options.clock, pushes, url, is_loopback_http_allowed, options.seed)?;
-        let google = Arc::new(google);
+        let google = Arc::new(Google::new(options, url, stop.clone())?);
         tokio::spawn(accept(listener, router(Arc::clone(&google)), stop.clone()));
+        tokio::spawn(snapshot::keep(Arc::clone(&google), stop.clone()));
         Ok(Self { google, _stop: stop.drop_guard() })
     }
 
@@ -151,6 +154,7 @@ fn router(google: Arc<Google>) -> Router {
         .fallback(front::not_found)
         .layer(from_fn_with_state(Arc::clone(&google), front::pass))
         .nest("/_fake", admin::http::routes())
+        .layer(from_fn_with_state(Arc::clone(&google), front::keep))
         .with_state(google)
 }
 

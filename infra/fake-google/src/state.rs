@@ -10,6 +10,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::calendar::book::{Book, Listed};
 use crate::calendar::channels::Channels;
@@ -21,6 +22,8 @@ use crate::journal::Journal;
 use crate::oauth::grants::Grants;
 use crate::oauth::keys::Keys;
 use crate::push::Pushes;
+use crate::server::Options;
+use crate::snapshot::Snapshot;
 
 /// The client that may ask for tokens: the "OAuth client" of a Google project.
 pub(crate) struct Client {
@@ -90,7 +93,7 @@ pub struct Paging {
 /// All state.
 pub(crate) struct World {
     /// The newest commit, µs since the epoch; no two commits share one.
-    newest: i64,
+    pub newest: i64,
     pub random: StdRng,
     pub keys: Keys,
     pub accounts: BTreeMap<String, Account>,
@@ -195,19 +198,30 @@ pub struct Google {
     /// Where it listens, without a slash at the end.
     pub(crate) url: String,
     pub(crate) is_loopback_http_allowed: bool,
+    /// Where the state is kept, if it is.
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Google {
-    pub(crate) fn new(
-        client: Client,
-        clock: Clock,
-        pushes: Pushes,
-        url: String,
-        is_loopback_http_allowed: bool,
-        seed: u64,
-    ) -> Result<Self, Error> {
-        let world = World::new(seed)?;
-        Ok(Self { world: Mutex::new(world), client, clock, pushes, url, is_loopback_http_allowed })
+    pub(crate) fn new(options: Options, url: String, stop: CancellationToken) -> Result<Self, Error> {
+        let mut world = World::new(options.seed)?;
+        let snapshot = options.state.map(Snapshot::new);
+        if let Some(snapshot) = &snapshot {
+            snapshot.restore(&mut world)?;
+        }
+        Ok(Self {
+            world: Mutex::new(world),
+            client: Client {
+                id: options.client_id,
+                secret: options.client_secret,
+                redirect_uris: options.redirect_uris,
+            },
+            clock: options.clock,
+            pushes: Pushes::new(stop, options.push_backoff)?,
+            url,
+            is_loopback_http_allowed: options.is_loopback_http_allowed,
+            snapshot,
+        })
     }
 
     /// The state, alone. A panic of another holder leaves nothing half-written that matters to a fake.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Fields;
 use super::event::{self, Commit};
 use crate::error::Refusal;
 
 /// A calendar as one account sees it on its list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Listed {
     /// `owner`, `writer`, `reader`, …
     pub role: String,
@@ -23,14 +24,24 @@ pub(crate) struct Listed {
 }
 
 /// An event and the commit that made it what it is.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Stored {
     /// Shared with the lists that are being paged through: a traversal shows one moment.
+    #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
     pub fields: Arc<Fields>,
     pub changed: i64,
 }
 
+fn write_shared<S: Serializer>(fields: &Arc<Fields>, serializer: S) -> Result<S::Ok, S::Error> {
+    (**fields).serialize(serializer)
+}
+
+fn read_shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Fields>, D::Error> {
+    Fields::deserialize(deserializer).map(Arc::new)
+}
+
 /// A calendar with its events, deleted ones included: their ids stay taken.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Book {
     pub summary: String,
     pub owner: String,

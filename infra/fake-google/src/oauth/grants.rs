@@ -1,8 +1,9 @@
 //! What accounts have allowed a client: codes, grants, access and refresh tokens. Pure state; time and tokens' text come from outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::scopes::Scopes;
 use crate::error::OAuthRefusal;
@@ -12,7 +13,7 @@ pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3599;
 const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// What the client asked for on the authorization page and got an account's consent to.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Consent {
     pub email: String,
     pub client_id: String,
@@ -25,25 +26,27 @@ pub(crate) struct Consent {
     pub challenge: Option<super::token::Challenge>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Code {
     consent: Consent,
     expires_at: DateTime<Utc>,
 }
 
 /// A token's owner: the account and the client it was given to, and what it may be used for.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
     pub email: String,
     pub client_id: String,
     pub scopes: Scopes,
 }
 
+#[derive(Serialize, Deserialize)]
 struct AccessToken {
     holder: Holder,
     expires_at: DateTime<Utc>,
 }
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Grant {
     scopes: Scopes,
     has_refresh_token: bool,
@@ -57,10 +60,11 @@ pub(crate) struct Redeemed {
 }
 
 /// All grants of all accounts.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
     codes: HashMap<String, Code>,
-    grants: HashMap<(String, String), Grant>,
+    /// By account, then client.
+    grants: BTreeMap<String, BTreeMap<String, Grant>>,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, Holder>,
 }
@@ -68,7 +72,12 @@ pub(crate) struct Grants {
 impl Grants {
     /// Notes the consent and keeps `code` for one redemption.
     pub(crate) fn consent(&mut self, code: String, mut consent: Consent, now: DateTime<Utc>) {
-        let grant = self.grants.entry((consent.email.clone(), consent.client_id.clone())).or_default();
+        let grant = self
+            .grants
+            .entry(consent.email.clone())
+            .or_default()
+            .entry(consent.client_id.clone())
+            .or_default();
         grant.scopes = grant.scopes.union(&consent.scopes);
         if consent.includes_granted_scopes {
             consent.scopes = grant.scopes.clone();
@@ -78,7 +87,7 @@ impl Grants {
 
     /// Has the account already allowed the client all of `scopes`?
     pub(crate) fn covers(&self, email: &str, client_id: &str, scopes: &Scopes) -> bool {
-        let grant = self.grants.get(&(email.to_owned(), client_id.to_owned()));
+        let grant = self.grants.get(email).and_then(|clients| clients.get(client_id));
         grant.is_some_and(|grant| grant.scopes.is_superset(scopes))
     }
 
@@ -101,7 +110,8 @@ impl Grants {
         }
         super::token::check_verifier(consent.challenge.as_ref(), verifier)?;
         let grant =
-            self.grants.get_mut(&(consent.email.clone(), consent.client_id.clone())).ok_or_else(spent)?;
+            self.grants.get_mut(&consent.email).and_then(|clients| clients.get_mut(&consent.client_id));
+        let grant = grant.ok_or_else(spent)?;
         let wants_refresh_token = consent.is_offline && (consent.is_prompted || !grant.has_refresh_token);
         grant.has_refresh_token |= wants_refresh_token;
         let holder = Holder { email: consent.email, client_id: consent.client_id, scopes: consent.scopes };
@@ -152,12 +162,18 @@ impl Grants {
     /// Kills what the account allowed one client, or all of them; `false` if there was nothing.
     pub(crate) fn revoke(&mut self, email: &str, client_id: Option<&str>) -> bool {
         let is_hit = |owner: &str, client: &str| owner == email && client_id.is_none_or(|id| id == client);
-        let before = self.grants.len();
-        self.grants.retain(|(owner, client), _| !is_hit(owner, client));
+        let before = self.count();
+        for (owner, clients) in &mut self.grants {
+            clients.retain(|client, _| !is_hit(owner, client));
+        }
         self.codes.retain(|_, code| !is_hit(&code.consent.email, &code.consent.client_id));
         self.access.retain(|_, token| !is_hit(&token.holder.email, &token.holder.client_id));
         self.refresh.retain(|_, holder| !is_hit(&holder.email, &holder.client_id));
-        self.grants.len() < before
+        self.count() < before
+    }
+
+    fn count(&self) -> usize {
+        self.grants.values().map(BTreeMap::len).sum()
     }
 }
 

@@ -376,3 +376,20 @@ async fn a_reset_forgets_accounts_and_their_tokens() {
     assert!(app.google.accounts().is_empty() && app.google.journal().is_empty());
     assert_eq!(app_get(&app, "").await.0, 401);
 }
+
+#[tokio::test]
+async fn a_kept_state_outlives_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("google.json");
+    let options = || Options { state: Some(state.clone()), ..Options::default() };
+    let app = App::start_with(options()).await;
+    let event = app.insert(lunch("event1")).await;
+    let (_, sync_token) = app.traverse("").await;
+    let App { google, access_token, .. } = app;
+    drop(google);
+
+    let app = App { access_token, ..App::start_with(options()).await };
+    assert_eq!(app.traverse("").await.0, [event]);
+    let (delta, same) = app.traverse(&format!("syncToken={sync_token}")).await;
+    assert_eq!((delta.len(), same), (0, sync_token));
+}
