@@ -24,6 +24,18 @@ const NONCE_LENGTH: usize = 12;
 #[serde(transparent)]
 pub struct Sealed(String);
 
+impl From<String> for Sealed {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<Sealed> for String {
+    fn from(sealed: Sealed) -> Self {
+        sealed.0
+    }
+}
+
 /// Seals and opens Google's tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {

@@ -6,6 +6,8 @@
 //! There is no global index and no `Scan`.
 
 mod changes;
+mod connections;
+mod due;
 mod error;
 mod events;
 mod head;
@@ -13,13 +15,19 @@ mod item;
 mod key;
 mod mutate;
 mod outbox;
+mod reconcile;
 mod table;
 
 pub use changes::{Changes, Cursor};
+pub use connections::{
+    CONNECTION, CalendarState, Channel, Checkpoint, Connection, GENERATION, GoogleItems, SealedAccess, Watch,
+};
+pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
 pub use head::{Head, Profile};
 pub use mutate::{Plan, Snapshot};
 pub use outbox::LogEntry;
+pub use reconcile::{Issue, IssueKind};
 
 use table::Table;
 

@@ -1,0 +1,335 @@
+//! What we keep of a user's connection to Google: `G#CONNECTION` with the sealed tokens, `G#C#<calendar>` with how far its sync is, and the
+//! look-up `CHANNEL#<id>` that leads a notification to its user.
+//!
+//! No client sees any of it, so it has no rev. A calendar's state carries a generation, moved by compare-and-set in the same
+//! transaction as the events it speaks of: the sync token is never ahead of the data, and of two workers one wins.
+//! Tokens come in sealed; this crate could not open them.
+
+use chrono::{DateTime, Utc};
+use domain::UserId;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{self, Key};
+use crate::table::{Expression, OnCondition, Query, Write};
+use crate::{Error, Plan, Store};
+
+/// The name of the condition on a calendar's generation: another worker was faster.
+pub const GENERATION: &str = "generation";
+/// The name of the condition on the refresh token: the user has connected anew meanwhile.
+pub const CONNECTION: &str = "connection";
+
+const PREFIX: &str = "G#";
+
+/// `G#CONNECTION`: who the user is at Google, and our permission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The Google account.
+    pub sub: String,
+    /// Its address, as Google writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// What was granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The refresh token, sealed.
+    pub sealed_refresh: String,
+    /// The newest access token; one call for a new one serves many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<SealedAccess>,
+}
+
+/// An access token at rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedAccess {
+    /// The token, sealed.
+    pub sealed: String,
+    /// When it was issued, for how much of its life is left.
+    pub issued_at: DateTime<Utc>,
+    /// When it is of no more use.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// `G#C#<calendar>`: how far the sync of a calendar is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarState {
+    /// Google's id of the calendar.
+    pub calendar: String,
+    /// Moves with every write of this item; 0 for one that is not stored yet.
+    pub generation: u64,
+    /// Where the next incremental list begins. Moves only with the last page's events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_token: Option<String>,
+    /// The calendar's IANA zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// A traversal that is not at its end: where a later invocation goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// The channel on which Google tells us of changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+}
+
+impl CalendarState {
+    /// A calendar that was never read.
+    pub fn new(calendar: impl Into<String>) -> Self {
+        Self {
+            calendar: calendar.into(),
+            generation: 0,
+            sync_token: None,
+            time_zone: None,
+            checkpoint: None,
+            watch: None,
+        }
+    }
+}
+
+/// How far a traversal is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Checkpoint {
+    /// Reading what changed since the sync token; the next page is this.
+    Delta {
+        /// Google's page token.
+        page: String,
+    },
+    /// Reading everything.
+    Full {
+        /// Tells the marks of this traversal from those of another: the generation it began at.
+        traversal: u64,
+        /// Google's page token; none for the first page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
+        /// Pages done.
+        pages: u32,
+        /// Events read.
+        events: u32,
+        /// Whether the user, or a spent sync token, asked for it.
+        is_repair: bool,
+    },
+    /// Everything was read; what was not seen is looked at one by one, and what Google never had is sent to it.
+    Sweep {
+        /// As above.
+        traversal: u64,
+        /// As above.
+        pages: u32,
+        /// As above.
+        events: u32,
+        /// As above.
+        is_repair: bool,
+        /// The last event that was looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<domain::EventId>,
+    },
+}
+
+impl Checkpoint {
+    /// Whether an import is at work here.
+    pub fn is_import(&self) -> bool {
+        !matches!(self, Self::Delta { .. })
+    }
+}
+
+/// A notification channel in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Its id.
+    pub channel: String,
+    /// What it watches, in Google's words; needed to stop it.
+    pub resource_id: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// `CHANNEL#<id>`: to whom a notification belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The channel's id.
+    pub channel: String,
+    /// Whose calendar it watches.
+    pub user: UserId,
+    /// Which calendar.
+    pub calendar: String,
+    /// SHA-256 of the channel's secret, in hex.
+    pub token_hash: String,
+    /// What Google says it watches; unknown until Google has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
+    /// Seconds since the epoch; the table forgets the channel after that.
+    pub expires_at: i64,
+}
+
+/// All that is kept of a user's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoogleItems {
+    /// The connection.
+    pub connection: Connection,
+    /// The calendars that are synced.
+    pub calendars: Vec<CalendarState>,
+}
+
+/// Any item under `G#`, told by its members.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum GoogleItem {
+    Calendar(CalendarState),
+    Connection(Connection),
+}
+
+/// An item with its key.
+#[derive(Serialize)]
+struct Keyed<'a, T> {
+    pk: String,
+    sk: String,
+    #[serde(flatten)]
+    item: &'a T,
+}
+
+fn keyed<T>(Key { pk, sk }: Key, item: &T) -> Keyed<'_, T> {
+    Keyed { pk, sk, item }
+}
+
+fn connection_key(user: UserId) -> Key {
+    Key::new(key::user(user), "G#CONNECTION")
+}
+
+fn calendar_key(user: UserId, calendar: &str) -> Key {
+    Key::new(key::user(user), format!("G#C#{calendar}"))
+}
+
+fn channel_key(channel: &str) -> Key {
+    Key::single(format!("CHANNEL#{channel}"))
+}
+
+impl Plan {
+    /// Stores a connection in place of any before it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn put_connection(
+        &mut self,
+        store: &Store,
+        user: UserId,
+        connection: &Connection,
+    ) -> Result<(), Error> {
+        let item = keyed(connection_key(user), connection);
+        self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
+        Ok(())
+    }
+
+    /// Forgets the access token, on condition that the refresh token still is `sealed_refresh`: what is said of one consent must not be
+    /// written about the next.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`CONNECTION`].
+    pub fn end_connection(&mut self, store: &Store, user: UserId, sealed_refresh: &str) -> Result<(), Error> {
+        let update = Expression::new("REMOVE access");
+        let same = Expression::new("sealed_refresh = :used").value(":used", sealed_refresh)?;
+        let on = OnCondition::Refuse(CONNECTION);
+        self.also.push(Write::update(&store.table, &connection_key(user), update, same, on)?);
+        Ok(())
+    }
+
+    /// Moves a calendar's state on from the generation in `state`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`GENERATION`] when another worker was faster.
+    pub fn put_calendar(&mut self, store: &Store, user: UserId, state: &CalendarState) -> Result<(), Error> {
+        let condition = match state.generation {
+            0 => Expression::new("attribute_not_exists(pk)"),
+            read => Expression::new("generation = :read").value(":read", read)?,
+        };
+        let next = CalendarState { generation: state.generation + 1, ..state.clone() };
+        let item = keyed(calendar_key(user, &state.calendar), &next);
+        let on = OnCondition::Refuse(GENERATION);
+        self.also.push(Write::put(&store.table, item, Some(condition), on)?);
+        Ok(())
+    }
+
+    /// Stores the look-up of a channel.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn put_channel(&mut self, store: &Store, channel: &Channel) -> Result<(), Error> {
+        let item = keyed(channel_key(&channel.channel), channel);
+        self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
+        Ok(())
+    }
+
+    /// Forgets the look-up of a channel.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] never, in practice.
+    pub fn forget_channel(&mut self, store: &Store, channel: &str) -> Result<(), Error> {
+        self.also.push(Write::delete(&store.table, &channel_key(channel))?);
+        Ok(())
+    }
+}
+
+impl Store {
+    /// All that is kept of a user's connection, in one query; `None` when there is none.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn google(&self, user: UserId) -> Result<Option<GoogleItems>, Error> {
+        let condition = Expression::new("pk = :pk AND begins_with(sk, :prefix)")
+            .value(":pk", key::user(user))?
+            .value(":prefix", PREFIX)?;
+        let items: Vec<GoogleItem> = self.table.query(Query { index: None, condition, limit: None }).await?;
+        let (mut connection, mut calendars) = (None, Vec::new());
+        for item in items {
+            match item {
+                GoogleItem::Calendar(state) => calendars.push(state),
+                GoogleItem::Connection(item) => connection = Some(item),
+            }
+        }
+        Ok(connection.map(|connection| GoogleItems { connection, calendars }))
+    }
+
+    /// Stores a new access token and, if Google rotated it, a new refresh token, in place of those that came with `used`.
+    ///
+    /// # Errors
+    /// [`Error::Condition`] of [`CONNECTION`] when the user has connected anew meanwhile.
+    pub async fn renew_connection(
+        &self,
+        user: UserId,
+        used: &str,
+        renewed: &Connection,
+    ) -> Result<(), Error> {
+        let update = Expression::new("SET sealed_refresh = :refresh, access = :access")
+            .value(":refresh", &renewed.sealed_refresh)?
+            .value(":access", &renewed.access)?;
+        let same = Expression::new("sealed_refresh = :used").value(":used", used)?;
+        self.table.update(&connection_key(user), update, same, CONNECTION).await
+    }
+
+    /// The look-up of a channel. One read.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn channel(&self, channel: &str) -> Result<Option<Channel>, Error> {
+        self.table.get(&channel_key(channel)).await
+    }
+
+    /// Stores the look-up of a channel that Google is about to be asked for: its first notification may come before the answer.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn announce_channel(&self, channel: &Channel) -> Result<(), Error> {
+        let item = keyed(channel_key(&channel.channel), channel);
+        self.table.put(item, Expression::default(), "channel").await
+    }
+
+    /// Forgets the look-up of a channel.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn forget_channel(&self, channel: &str) -> Result<(), Error> {
+        self.table.delete(&channel_key(channel)).await
+    }
+}
