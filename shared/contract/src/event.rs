@@ -1,7 +1,11 @@
 //! Events on the wire.
 
-use domain::{Draft, Event, EventId, EventTime, Origin, Priority, Refusal, Span, UserId};
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use domain::{Draft, Event, EventId, EventTime, Origin, Priority, Refusal, Shelf, Span, UserId, Window};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::timestamp;
 
@@ -33,14 +37,99 @@ pub struct RecurrenceBody {
     pub event_id: Option<String>,
 }
 
-/// `POST /api/event` takes one event or an array of them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany {
-    /// An array: the upload of events made before sign-up.
-    Many(Vec<EventBody>),
-    /// The usual case.
-    One(Box<EventBody>),
+/// `POST /api/event` takes one event or an array of them: the upload of events made before sign-up.
+#[derive(Clone, Debug)]
+pub struct OneOrMany(pub Vec<EventBody>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    /// By the first token and not by trial, so that an error still says which field of which element is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event or an array of events")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
+                EventBody::deserialize(MapAccessDeserializer::new(map)).map(|event| OneOrMany(vec![event]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OneOrMany, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMany)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// To which events of a series a change applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// `This Event`: also when the parameter is absent, empty, or the text `undefined` that the web app may send for it.
+    #[default]
+    This,
+    /// `This and Following Events`.
+    Following,
+    /// `All Events`.
+    All,
+}
+
+impl Scope {
+    /// Reads the `applyTo` parameter.
+    ///
+    /// # Errors
+    /// [`Refusal::BadField`] for any other text.
+    pub fn from_query(text: Option<&str>) -> Result<Self, Refusal> {
+        match text.unwrap_or_default() {
+            "" | "undefined" | "This Event" => Ok(Self::This),
+            "This and Following Events" => Ok(Self::Following),
+            "All Events" => Ok(Self::All),
+            _ => {
+                Err(Refusal::field("applyTo", "must be This Event, This and Following Events or All Events"))
+            }
+        }
+    }
+}
+
+/// The query of `GET /api/event`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct ListQuery {
+    pub start: Option<String>,
+    pub end: Option<String>,
+    pub someday: Option<String>,
+    pub priorities: Option<String>,
+}
+
+impl ListQuery {
+    /// Whether the someday lists are asked for. Any other value than `true` means the grid.
+    pub fn shelf(&self) -> Shelf {
+        if self.someday.as_deref() == Some("true") { Shelf::Someday } else { Shelf::Grid }
+    }
+
+    /// The window, when both of its ends are given.
+    ///
+    /// # Errors
+    /// [`Refusal::BadField`] for an end that is no date.
+    pub fn window(&self) -> Result<Option<Window>, Refusal> {
+        match (self.start.as_deref(), self.end.as_deref()) {
+            (Some(start), Some(end)) if !start.is_empty() && !end.is_empty() => {
+                Window::from_query(start, end).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether an event of this priority is asked for; without a filter, every one is. The filter is a comma-separated list.
+    pub fn wants(&self, priority: Priority) -> bool {
+        let wanted = self.priorities.as_deref().unwrap_or_default();
+        wanted.is_empty() || wanted.split(',').any(|name| name.trim() == priority.as_str())
+    }
 }
 
 impl EventBody {
@@ -235,6 +324,34 @@ mod tests {
             let refusal = body(&json).into_draft(ID.parse().unwrap()).unwrap_err().to_string();
             assert!(refusal.contains(message), "{json}: {refusal}");
         }
+    }
+
+    #[test]
+    fn a_scope_that_is_not_said_is_this_event() {
+        for text in [None, Some(""), Some("undefined"), Some("This Event")] {
+            assert_eq!(Scope::from_query(text), Ok(Scope::This));
+        }
+        assert_eq!(Scope::from_query(Some("All Events")), Ok(Scope::All));
+        assert!(Scope::from_query(Some("all events")).is_err());
+    }
+
+    #[test]
+    fn one_event_or_an_array_of_them_is_read() {
+        let count = |json: &str| serde_json::from_str::<OneOrMany>(json).map(|bodies| bodies.0.len());
+        assert_eq!(count(SEEN).unwrap(), 1);
+        assert_eq!(count(&format!("[{SEEN},{SEEN}]")).unwrap(), 2);
+        assert!(count("7").unwrap_err().to_string().contains("an event or an array of events"));
+    }
+
+    #[test]
+    fn the_priority_filter_is_a_list() {
+        let query = ListQuery { priorities: Some("work, self".into()), ..ListQuery::default() };
+        assert!(
+            query.wants(Priority::Work)
+                && query.wants(Priority::Own)
+                && !query.wants(Priority::Relationships)
+        );
+        assert!(ListQuery::default().wants(Priority::Relationships));
     }
 
     #[test]

@@ -32,6 +32,18 @@ pub enum Priority {
     Relationships,
 }
 
+impl Priority {
+    /// As it is written on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unassigned => "unassigned",
+            Self::Work => "work",
+            Self::Own => "self",
+            Self::Relationships => "relationships",
+        }
+    }
+}
+
 /// Where an event came from first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -34,9 +34,6 @@ pub enum Refusal {
     /// Series come with a later version of this bundle.
     #[error("Recurring events are not supported yet")]
     Recurring,
-    /// A scope other than `This Event` needs a series.
-    #[error("This event is not part of a series, so only \"This Event\" applies")]
-    ScopeNeedsSeries,
 }
 
 impl Refusal {

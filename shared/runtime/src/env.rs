@@ -57,6 +57,19 @@ impl Env {
         }
     }
 
+    /// A variable that must be set and that `read` understands. `None` if not, and [`Env::finish`] will say so.
+    pub fn parse_with<T, E: Display>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.required(name);
+        if text.is_empty() {
+            return None;
+        }
+        read(&text).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
     fn parse_text<T: FromStr>(&mut self, name: &str, text: String) -> Option<T>
     where
         T::Err: Display,

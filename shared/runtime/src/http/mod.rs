@@ -4,6 +4,7 @@ mod body;
 mod cors;
 mod error;
 mod measure;
+mod session;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -13,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use body::{Body, Path, Query};
 pub use cors::{SameSite, Web};
 pub use error::{ApiError, no_content};
+pub use session::{Session, is_cross_site};
 
 use crate::Error;
 
@@ -27,6 +29,7 @@ pub fn service(router: Router, web: &Web) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(ApiError::panicked())))
+        .layer(axum::Extension(web.clone()))
         .layer(web.clone().layer())
         .layer(axum::middleware::map_response(cors::preflight_is_204))
 }

@@ -1,0 +1,213 @@
+//! The store against a table made from the bundle's own template: one log per user, gap-free, written all or nothing.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
+use domain::{Draft, Event, EventId, Link, Notice, Origin, Priority, Shelf, Span, UserId, Views, Window};
+use local::table::TestTable;
+use seam::{Fault, Kind, Script, Seam};
+use store::{Error, Head, Plan, Profile, Snapshot, Store};
+
+fn now() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn seam() -> Seam {
+    Seam::new(Kind::Store, Duration::from_secs(5))
+}
+
+fn store_on(table: &TestTable, seam: Seam) -> Store {
+    Store::new(table.client.clone(), &table.table_name, seam)
+}
+
+/// A user as sign-up leaves it, without the rest of sign-up.
+async fn user_in(table: &TestTable) -> UserId {
+    let user = UserId::new([7; 12]);
+    let head = Head::new("epoch".into(), Profile::default(), now());
+    let mut item = serde_dynamo::to_item::<_, std::collections::HashMap<_, _>>(head).unwrap();
+    item.insert("pk".into(), AttributeValue::S(format!("U#{user}")));
+    item.insert("sk".into(), AttributeValue::S("HEAD".into()));
+    table.client.put_item().table_name(&table.table_name).set_item(Some(item)).send().await.unwrap();
+    user
+}
+
+fn id(n: u8) -> EventId {
+    EventId::new([n; 12])
+}
+
+fn draft(n: u8, start: &str, end: &str, is_someday: bool) -> Draft {
+    let span = Span::new(start.parse().unwrap(), end.parse().unwrap()).unwrap();
+    let all_day = span.is_all_day();
+    let (priority, origin) = (Priority::Work, Origin::Compass);
+    Draft::new(id(n), Some(format!("event {n}")), None, span, all_day, is_someday, priority, origin, None)
+        .unwrap()
+}
+
+async fn save(store: &Store, user: UserId, draft: &Draft) -> u64 {
+    let plan = |snapshot: &Snapshot| {
+        Ok::<_, Error>(Plan::of([domain::save(snapshot.record(draft.id()), draft, true, now())]))
+    };
+    store.mutate(user, &[draft.id()], now(), plan).await.unwrap()
+}
+
+async fn delete(store: &Store, user: UserId, id: EventId) -> u64 {
+    let plan =
+        |snapshot: &Snapshot| Ok::<_, Error>(Plan::of(domain::delete(snapshot.record(id), true, now())));
+    store.mutate(user, &[id], now(), plan).await.unwrap()
+}
+
+fn ids(events: &[Event]) -> Vec<EventId> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[tokio::test]
+async fn a_window_finds_short_long_all_day_and_someday_events_where_they_are() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    for draft in [
+        draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false),
+        draft(2, "2026-11-20T21:00:00-08:00", "2026-11-20T22:00:00-08:00", false),
+        draft(3, "2026-11-01", "2026-12-01", false),
+        draft(4, "2026-11-20", "2026-11-21", false),
+        draft(5, "2026-11-25T09:00:00Z", "2026-11-25T10:00:00Z", false),
+        draft(6, "2026-11-16", "2026-11-22", true),
+        draft(7, "2026-10-01T09:00:00Z", "2026-10-03T10:00:00Z", false),
+    ] {
+        save(&store, user, &draft).await;
+    }
+    let day = Window::from_query("2026-11-20T00:00:00Z", "2026-11-20T23:59:59Z").unwrap();
+    let (grid, bill) = seam::measured(store.list(user, Shelf::Grid, Some(&day))).await;
+    assert_eq!(ids(&grid.unwrap()), [id(3), id(4), id(1), id(2)]);
+    assert_eq!(bill.store_rounds, 1, "a list is one round of parallel queries");
+    let month = Window::from_query("2026-10-31T23:59:59-08:00", "2026-11-30T23:59:59-08:00").unwrap();
+    assert_eq!(ids(&store.list(user, Shelf::Someday, Some(&month)).await.unwrap()), [id(6)]);
+    assert_eq!(store.list(user, Shelf::Grid, None).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn revs_are_gap_free_and_a_write_is_two_round_trips() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
+    for rev in 1..=3 {
+        let (written, bill) = seam::measured(save(&store, user, &lunch)).await;
+        assert_eq!((written, bill.store_rounds), (rev, 2));
+    }
+    assert_eq!(delete(&store, user, id(1)).await, 4);
+    assert_eq!(delete(&store, user, id(1)).await, 4, "deleting what is gone writes nothing");
+    assert_eq!(store.list(user, Shelf::Grid, None).await.unwrap(), []);
+    let changes = store.changes(user, 0).await.unwrap();
+    assert_eq!((changes.upto, changes.views), (4, Views { is_grid: true, is_someday: false }));
+    assert_eq!(store.changes(user, 4).await.unwrap().views, Views::default());
+}
+
+#[tokio::test]
+async fn writers_at_the_same_time_all_commit_and_share_no_rev() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    let writes =
+        (1..=8).map(|n| {
+            let store = store.clone();
+            async move {
+                save(&store, user, &draft(n, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false)).await
+            }
+        });
+    let revs: BTreeSet<u64> = futures_util::future::join_all(writes).await.into_iter().collect();
+    assert_eq!(revs, (1..=8).collect());
+    assert_eq!(store.list(user, Shelf::Grid, None).await.unwrap().len(), 8);
+}
+
+struct Nth {
+    operation: &'static str,
+    fault: Mutex<Option<Fault>>,
+    calls: AtomicUsize,
+}
+
+impl Script for Nth {
+    fn next(&self, _: Kind, operation: &'static str) -> Option<Fault> {
+        if operation != self.operation {
+            return None;
+        }
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.fault.lock().unwrap().take()
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledged_write_is_there_whatever_happens_to_its_call() {
+    for fault in [Fault::FailBefore, Fault::FailAfter, Fault::Repeat, Fault::Delay(Duration::from_millis(20))]
+    {
+        let table = TestTable::start().await.unwrap();
+        let user = user_in(&table).await;
+        let script = Nth {
+            operation: "TransactWriteItems",
+            fault: Mutex::new(Some(fault)),
+            calls: AtomicUsize::new(0),
+        };
+        let script = Arc::new(script);
+        let store = store_on(&table, seam().with_script(script.clone()));
+        let rev = save(&store, user, &draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false)).await;
+        assert!(script.calls.load(Ordering::SeqCst) >= 1);
+        assert_eq!(store.list(user, Shelf::Grid, None).await.unwrap().len(), 1, "{fault:?}");
+        assert_eq!(store.head(user).await.unwrap().seq, rev, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dirty_event_is_clean_once_its_own_change_is_settled_and_not_before() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
+    let first = save(&store, user, &lunch).await;
+    let dirty = store.dirty(user, 10).await.unwrap();
+    let link =
+        Link { id: id(1).into(), etag: "\"1\"".into(), base: dirty[0].event.shared(), raw: "{}".into() };
+    save(&store, user, &lunch).await;
+    store.settle(user, id(1), first, Some(&link)).await.unwrap();
+    let still_dirty = store.dirty(user, 10).await.unwrap();
+    assert_eq!((still_dirty.len(), still_dirty[0].link.as_ref()), (1, Some(&link)));
+    store.settle(user, id(1), still_dirty[0].rev, Some(&link)).await.unwrap();
+    assert_eq!(store.dirty(user, 10).await.unwrap(), []);
+    assert_eq!(
+        store.changes(user, still_dirty[0].rev).await.unwrap().views,
+        Views::default(),
+        "no client can see it"
+    );
+    store.settle(user, id(1), still_dirty[0].rev, None).await.unwrap();
+    assert_eq!(store.record(user, id(1)).await.unwrap().unwrap().link, None);
+    store.settle(user, id(9), 1, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_notice_is_part_of_the_log() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    let plan = |_: &Snapshot| {
+        Ok::<_, Error>(Plan { notices: vec![Notice::ImportStarted, Notice::Metadata], ..Plan::default() })
+    };
+    assert_eq!(store.mutate(user, &[], now(), plan).await.unwrap(), 2);
+    let changes = store.changes(user, 0).await.unwrap();
+    assert_eq!(changes.notices, [Notice::ImportStarted, Notice::Metadata]);
+    assert_eq!(store.changes(user, 1).await.unwrap().notices, [Notice::Metadata]);
+}
+
+#[tokio::test]
+async fn a_stranger_has_no_head_and_sees_nothing() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    save(&store, user, &draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false)).await;
+    let stranger = UserId::new([8; 12]);
+    assert!(matches!(store.head(stranger).await, Err(Error::NoUser)));
+    assert_eq!(store.record(stranger, id(1)).await.unwrap(), None);
+    assert_eq!(store.list(stranger, Shelf::Grid, None).await.unwrap(), []);
+}
