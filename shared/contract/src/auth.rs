@@ -1,11 +1,21 @@
 //! Authentication on the wire: the FDI shapes of the web app's session library.
 
+mod email;
+mod form;
+mod google;
+mod outcome;
+
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use domain::UserId;
 use serde::{Deserialize, Serialize};
+
+pub use email::{BadEmail, Email};
+pub use form::{FieldError, Fields, Form, Malformed, field};
+pub use google::GoogleCode;
+pub use outcome::{Done, LoginMethod, Outcome, ThirdParty, UserView, Webauthn};
 
 /// Names a session of a user; on the wire a UUID. It is no secret: nothing opens with it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
