@@ -54,6 +54,22 @@ impl Plan {
         Self { changes: changes.into_iter().collect(), ..Self::default() }
     }
 
+    /// Also tells clients of this.
+    pub fn notice(mut self, notice: Notice) -> Self {
+        self.notices.push(notice);
+        self
+    }
+
+    /// Also sets the state of the connection to Google.
+    pub fn google(self, google: GoogleStatus) -> Self {
+        Self { google: Some(google), ..self }
+    }
+
+    /// Also sets the user's settings.
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings: Some(settings), ..self }
+    }
+
     /// The most changes and notices that fit into one transaction beside `HEAD` and a few private items.
     pub const LIMIT: usize = TRANSACTION_LIMIT - 10;
 

@@ -191,9 +191,8 @@ async fn a_notice_is_part_of_the_log() {
     let table = TestTable::start().await.unwrap();
     let store = store_on(&table, seam());
     let user = user_in(&table).await;
-    let plan = |_: &Snapshot| {
-        Ok::<_, Error>(Plan { notices: vec![Notice::ImportStarted, Notice::Metadata], ..Plan::default() })
-    };
+    let plan =
+        |_: &Snapshot| Ok::<_, Error>(Plan::default().notice(Notice::ImportStarted).notice(Notice::Metadata));
     assert_eq!(store.mutate(user, &[], now(), plan).await.unwrap(), 2);
     let changes = store.changes(user, 0).await.unwrap();
     assert_eq!(changes.notices, [Notice::ImportStarted, Notice::Metadata]);
