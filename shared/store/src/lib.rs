@@ -16,7 +16,10 @@ mod key;
 mod mutate;
 mod outbox;
 mod reconcile;
+mod resets;
+mod sessions;
 mod table;
+mod users;
 
 pub use changes::{Changes, Cursor};
 pub use connections::{
@@ -28,6 +31,9 @@ pub use head::{Head, Profile};
 pub use mutate::{Plan, Snapshot};
 pub use outbox::LogEntry;
 pub use reconcile::{Issue, IssueKind};
+pub use resets::{RESET, Reset};
+pub use sessions::{Rotation, Session};
+pub use users::{EMAIL, GOOGLE, Login, NewUser};
 
 use table::Table;
 
