@@ -2,6 +2,7 @@
 
 mod body;
 mod cors;
+mod deadline;
 mod error;
 mod measure;
 mod session;
@@ -13,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use body::{Body, Path, Query};
 pub use cors::{SameSite, Web};
+pub use deadline::Deadline;
 pub use error::{ApiError, no_content};
 pub use session::{Session, is_cross_site};
 
