@@ -1,0 +1,56 @@
+//! `fanout`: turns committed changes into messages of the `sync` queue.
+//!
+//! The stream of the table is the outbox: nothing is written and published in two steps. A record may come twice, and a batch may be split
+//! or grow before it comes again; the queue recognises repetitions by an id that is made from the log. Open streams need no
+//! help from here, they read the log themselves; pushes to sockets will start from the same log entries.
+
+mod batch;
+
+use domain::Job;
+use futures_util::{StreamExt, stream};
+use runtime::stream::Record;
+
+use crate::batch::{Batch, Delivery};
+
+/// How many users' messages are under way at the same time.
+const CONCURRENCY: usize = 8;
+
+/// Where jobs go.
+pub trait Outbox: Sync {
+    /// Why a job could not be sent.
+    type Error: std::error::Error;
+
+    /// Sends a job. One whose `deduplication_id` was seen in the last five minutes is accepted and not delivered again.
+    fn send(&self, job: &Job, deduplication_id: &str)
+    -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Delivers what the records of a batch ask for. Returns the sequence number of the first record that is not yet
+/// dealt with, from which on the stream has to deliver again.
+pub async fn handle(outbox: &impl Outbox, records: Vec<Record>) -> Option<String> {
+    let numbers: Vec<String> = records.iter().map(|record| record.sequence_number.clone()).collect();
+    let batch = Batch::read(records);
+    let unsent = stream::iter(batch.deliveries.into_values())
+        .map(|deliveries| send_in_order(outbox, deliveries))
+        .buffer_unordered(CONCURRENCY)
+        .filter_map(std::future::ready)
+        .collect::<Vec<usize>>()
+        .await;
+    let first = unsent.into_iter().chain(batch.poison).min()?;
+    numbers.into_iter().nth(first)
+}
+
+/// Sends one user's jobs one after the other, so that they stay in the order of the log. Returns the first record whose job could not be sent;
+/// those after it wait for the next delivery.
+async fn send_in_order(outbox: &impl Outbox, deliveries: Vec<Delivery>) -> Option<usize> {
+    for delivery in deliveries {
+        if let Err(error) = outbox.send(&delivery.job, &delivery.deduplication_id()).await {
+            tracing::warn!(user = %delivery.job.user(), rev = delivery.newest, %error, "a job could not be sent");
+            return Some(delivery.first);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

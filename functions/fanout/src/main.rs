@@ -1,0 +1,3 @@
+//! The door of `fanout`.
+
+fn main() {}
