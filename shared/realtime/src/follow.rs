@@ -106,6 +106,11 @@ pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Ite
     }
 }
 
+/// All that is written to a stream that cannot be followed just now.
+pub fn excuse(opening: &Opening) -> Bytes {
+    end(&opening.failed())
+}
+
 async fn open(log: &impl Log, opening: Opening, time: Time) -> Result<(Session, Bytes), Failure> {
     let backlog = async {
         match opening.backlog_after() {

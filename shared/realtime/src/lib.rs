@@ -14,6 +14,6 @@ mod policy;
 mod session;
 
 pub use block::{Block, Data, Frame};
-pub use follow::{Log, UserLog, follow};
+pub use follow::{Log, UserLog, excuse, follow};
 pub use policy::{Mode, Policy};
 pub use session::{Next, Opening, Session};

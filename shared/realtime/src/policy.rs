@@ -72,9 +72,9 @@ impl Policy {
         }
     }
 
-    /// The same with another interval between two reads of the log.
-    pub const fn polling_every(self, poll: Duration) -> Self {
-        Self { poll, ..self }
+    /// The same with another interval between two reads of the log; at least a millisecond.
+    pub fn polling_every(self, poll: Duration) -> Self {
+        Self { poll: poll.max(Duration::from_millis(1)), ..self }
     }
 }
 
