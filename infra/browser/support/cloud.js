@@ -19,6 +19,8 @@ export async function startCloud(webUrl) {
     cwd: REPOSITORY,
     env: { ...process.env, WEB_URL: webUrl },
     stdio: ["ignore", "pipe", "inherit"],
+    // Nothing may hang for ever, a build neither.
+    signal: AbortSignal.timeout(25 * 60_000),
   });
   const exited = once(child, "exit");
 
