@@ -7,7 +7,11 @@
 pub mod access;
 pub mod cookie;
 mod error;
+pub mod mail;
+pub mod name;
+pub mod password;
 pub mod request;
+pub mod reset;
 pub mod session;
 
 pub use error::Error;

@@ -236,14 +236,15 @@ pub(crate) mod tests {
         #[test]
         fn a_refresh_chain_never_ends_by_itself(pauses in prop::collection::vec((0_i64..8_640_000, 0_i64..30), 1..40)) {
             let (issuer, mut now) = (issuer(), now());
-            let (mut current, mut rotated_at) = (0, now);
+            let mut current = 0;
             let mut token = tokens(&issuer).refresh;
             let mut seen = BTreeSet::from([token.clone()]);
             for (pause, repetition) in pauses {
                 now += TimeDelta::seconds(pause);
                 let presented = issuer.read(&token).unwrap();
                 prop_assert_eq!(presented.generation, current);
-                (current, rotated_at) = (current + 1, now);
+                current += 1;
+                let rotated_at = now;
                 let next = |now| issuer.issue(session(current), now + LIFETIME, String::new(), now).unwrap().refresh;
                 let answer = next(now);
                 now += TimeDelta::seconds(repetition);
