@@ -22,6 +22,15 @@ pub enum Target<'a> {
     Example(&'a str),
 }
 
+impl Target<'_> {
+    fn arguments(&self) -> Vec<&str> {
+        match self {
+            Self::Binaries(names) => names.iter().flat_map(|name| ["--bin", name]).collect(),
+            Self::Example(name) => vec!["--example", name],
+        }
+    }
+}
+
 /// Told while cargo works.
 pub trait Progress {
     /// Another unit is done; there may be more of them than were expected.
@@ -73,12 +82,15 @@ pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) 
 
     let mut command = Command::new(outside("CARGO").map_or_else(|| OsString::from("cargo"), OsString::from));
     command.arg("build").arg("--message-format=json").current_dir(workspace());
-    match target {
-        Target::Binaries(names) => names.iter().for_each(|name| drop(command.args(["--bin", name]))),
-        Target::Example(name) => drop(command.args(["--package", "local", "--example", name])),
-    }
-    if is_release {
-        command.arg("--release");
+    command.args(target.arguments());
+    command.args(is_release.then_some("--release"));
+    // Set by the cargo that runs us, these would make build scripts run again that watch them (ring's does), and with
+    // them a quarter of the dependencies.
+    for (name, _) in std::env::vars_os() {
+        let is_ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+        if name.to_str().is_some_and(|name| is_ours.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
     }
     let mut child = command
         .stdin(Stdio::null())

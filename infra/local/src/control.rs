@@ -2,23 +2,57 @@
 //!
 //! They exist in the local cloud only: no function knows them.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use crate::cloud::Inner;
+use crate::gateway::message;
 
 pub(crate) fn router(cloud: Weak<Inner>) -> Router {
-    Router::new().route("/mails", get(mails)).with_state(cloud)
+    Router::new()
+        .route("/mails", get(mails))
+        .route("/tick/{name}", post(tick))
+        .route("/reset", post(reset))
+        .with_state(cloud)
 }
 
+/// Mails that functions have sent, oldest first.
 async fn mails(State(cloud): State<Weak<Inner>>) -> Response {
-    match cloud.upgrade() {
-        Some(cloud) => Json(cloud.mailbox.mails()).into_response(),
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    with(&cloud, async |cloud| Ok(Json(cloud.mailbox.mails()).into_response())).await
+}
+
+/// Fires a schedule; 204 once its run has ended well.
+async fn tick(State(cloud): State<Weak<Inner>>, Path(name): Path<String>) -> Response {
+    with(&cloud, async |cloud| {
+        cloud.tick(&name).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+/// Empties the cloud; 204 once that is done.
+async fn reset(State(cloud): State<Weak<Inner>>) -> Response {
+    with(&cloud, async |cloud| {
+        cloud.reset().await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+async fn with(
+    cloud: &Weak<Inner>,
+    act: impl AsyncFnOnce(Arc<Inner>) -> anyhow::Result<Response>,
+) -> Response {
+    let Some(cloud) = cloud.upgrade() else {
+        return message(StatusCode::SERVICE_UNAVAILABLE, "the local cloud is stopping");
+    };
+    match act(cloud).await {
+        Ok(response) => response,
+        Err(error) => message(StatusCode::BAD_REQUEST, &format!("{error:#}")),
     }
 }

@@ -21,10 +21,12 @@ mod lambda;
 mod mail;
 mod queues;
 mod server;
+mod sources;
 pub mod table;
 pub mod template;
 
-pub use cloud::{Cloud, Options};
+pub use cloud::{Cloud, Options, StillBusy};
+pub use console::Output;
 pub use google::Google;
 pub use journal::Entry;
 pub use lambda::pool::Process;

@@ -1,6 +1,8 @@
 //! A running cloud and what tests and the command line may do with it.
 
 mod options;
+mod quiesce;
+mod sources;
 mod start;
 
 use std::collections::HashMap;
@@ -14,6 +16,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 pub use options::Options;
+pub use quiesce::StillBusy;
 
 use crate::activity::Activity;
 use crate::console::Console;
@@ -22,6 +25,8 @@ use crate::lambda::pool::{Patience, Pool, Process};
 use crate::lambda::{Answer, Failure};
 use crate::mail::{Mail, Mailbox};
 use crate::queues::Queues;
+use crate::sources::schedule::Schedule;
+use crate::sources::stream;
 use crate::table::{self, Served, Table};
 use crate::template::Template;
 use crate::template::resources::FunctionSpec;
@@ -42,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) google: Option<fake_google::Server>,
     pub(crate) pools: HashMap<String, Arc<Pool>>,
     pub(crate) specs: Vec<FunctionSpec>,
+    pub(crate) streams: Vec<Arc<stream::Mapping>>,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) journal: Journal,
     pub(crate) activity: Activity,
     pub(crate) console: Console,
@@ -70,7 +77,7 @@ impl Cloud {
         match starting.await.context("the cloud's start panicked").and_then(|started| started) {
             Ok(inner) => Ok(Self { inner, runtime: Some(runtime) }),
             Err(error) => {
-                end(runtime);
+                end(runtime, std::future::ready(()));
                 Err(error)
             }
         }
@@ -180,6 +187,14 @@ impl Cloud {
         Ok(self.inner.pool(function)?.processes())
     }
 
+    /// How many streamed answers of a function have begun and not ended.
+    ///
+    /// # Errors
+    /// If there is no such function.
+    pub fn open_streams(&self, function: &str) -> anyhow::Result<usize> {
+        Ok(self.inner.pool(function)?.streams())
+    }
+
     /// How many processes of a function have been started so far.
     ///
     /// # Errors
@@ -197,6 +212,44 @@ impl Cloud {
         self.run(async move { pool.kill_all().await }).await
     }
 
+    /// Fires a schedule now and waits for the end of its run. `name` is the function's or the event's in the template.
+    ///
+    /// # Errors
+    /// If there is no such schedule, or the run fails.
+    pub async fn tick(&self, name: &str) -> anyhow::Result<()> {
+        let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
+        self.run(async move { inner.tick(&name).await }).await?
+    }
+
+    /// Deletes the items whose time to live is over, as AWS does sooner or later; says how many there were.
+    ///
+    /// # Errors
+    /// If the database can't be swept.
+    pub fn expire_items(&self) -> anyhow::Result<usize> {
+        let swept = self.inner.database.sweep_ttl().map_err(|error| anyhow::anyhow!("{error}"))?;
+        self.inner.activity.moved();
+        Ok(swept)
+    }
+
+    /// Empties everything: table, queues, mails, journal, Google; and ends every process.
+    ///
+    /// # Errors
+    /// If the table can't be created anew.
+    pub async fn reset(&self) -> anyhow::Result<()> {
+        let inner = Arc::clone(&self.inner);
+        self.run(async move { inner.reset().await }).await?
+    }
+
+    /// Waits until nothing moves: no queue but the dead-letter ones holds a message, the table's streams are read to
+    /// their end, no invocation but a stream's runs, and the fake Google has nothing left to push.
+    ///
+    /// # Errors
+    /// What is still busy when the patience is over.
+    pub async fn quiesce(&self, patience: Duration) -> anyhow::Result<()> {
+        let inner = Arc::clone(&self.inner);
+        Ok(self.run(async move { inner.quiesce(patience).await }).await??)
+    }
+
     /// Runs a future on the cloud's own threads, which have its timers and sockets.
     async fn run<T: Send + 'static>(
         &self,
@@ -210,7 +263,8 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            end(runtime);
+            let inner = Arc::clone(&self.inner);
+            end(runtime, async move { inner.stop().await });
         }
     }
 }
@@ -219,12 +273,46 @@ impl Inner {
     pub(crate) fn pool(&self, function: &str) -> anyhow::Result<&Arc<Pool>> {
         self.pools.get(function).with_context(|| format!("the template has no function `{function}`"))
     }
+
+    /// Ends every process, silently: that they fail now is no news.
+    async fn stop(&self) {
+        self.console.silence();
+        futures_util::future::join_all(self.pools.values().map(|pool| pool.stop())).await;
+    }
+
+    pub(crate) async fn tick(&self, name: &str) -> anyhow::Result<()> {
+        let schedule = self.schedules.iter().find(|schedule| schedule.is_named(name));
+        schedule.with_context(|| format!("the template has no schedule `{name}`"))?.fire().await?;
+        Ok(())
+    }
+
+    /// Processes end first: what they remember is about to be forgotten.
+    pub(crate) async fn reset(&self) -> anyhow::Result<()> {
+        for pool in self.pools.values() {
+            pool.kill_all().await;
+        }
+        for queue in self.queues.broker.queues() {
+            self.queues.broker.purge(&queue)?;
+        }
+        table::recreate_all(&self.database, &self.template)?;
+        if let Some(google) = &self.google {
+            google.reset();
+        }
+        self.mailbox.clear();
+        self.journal.clear();
+        self.activity.moved();
+        Ok(())
+    }
 }
 
-/// Ends all tasks and with them their processes. On a thread of its own, because a runtime must not be dropped on
-/// another runtime's thread.
-fn end(runtime: Runtime) {
-    let ending = std::thread::spawn(move || runtime.shutdown_timeout(STOP_TIMEOUT));
+/// Ends all tasks after a last one. On a thread of its own, because a runtime must not be dropped on another runtime's
+/// thread.
+fn end(runtime: Runtime, last: impl Future<Output = ()> + Send + 'static) {
+    let ending = std::thread::spawn(move || {
+        // What does not end in time is killed with its task.
+        let _ = runtime.block_on(async { tokio::time::timeout(STOP_TIMEOUT, last).await });
+        runtime.shutdown_timeout(STOP_TIMEOUT);
+    });
     // A panic while stopping has been reported by its own thread.
     let _ = ending.join();
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::console::Output;
 use crate::google::Google;
 
 /// Everything that can be chosen; [`Options::new`] suits a test.
@@ -30,8 +31,8 @@ pub struct Options {
     /// After how long a message whose invocation failed is handed out again. On AWS that is the queue's visibility
     /// time-out, many minutes, which nobody waits for on one machine.
     pub redelivery: Duration,
-    /// Whether a line is printed for each invocation, warning and mail.
-    pub is_verbose: bool,
+    /// Where a line goes for each invocation, warning and mail.
+    pub output: Output,
 }
 
 impl Options {
@@ -49,7 +50,7 @@ impl Options {
             google: Google::Fake(fake_google::Options::default()),
             runs_by_time: false,
             redelivery: Duration::from_millis(500),
-            is_verbose: false,
+            output: Output::Silent,
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{Router, body::Body};
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
-use super::{Inner, Options};
+use super::{Inner, Options, sources};
 use crate::activity::Activity;
 use crate::console::Console;
 use crate::gateway::distribution::{Distribution, Target};
@@ -42,9 +42,9 @@ struct Services {
 }
 
 pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
-    let console = Console::new(options.is_verbose);
+    let console = Console::new(options.output);
     let activity = Activity::new();
-    let journal = Journal::new(console);
+    let journal = Journal::new(console.clone());
     let front = server::bind(options.port).await?;
     if let Some(directory) = &options.data {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
@@ -69,7 +69,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
     let services = Services {
         dynamo: table::serve(database.clone()).await?,
         queues: queues::start(&template, &mut ids).await?,
-        mailbox: Mailbox::new(console, activity.clone()),
+        mailbox: Mailbox::new(console.clone(), activity.clone()),
         mail_endpoint: String::new(),
     };
     let services = serve_mail(services).await?;
@@ -89,7 +89,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
             memory: spec.memory,
             timeout: Duration::from_secs(spec.timeout),
             variables,
-            console,
+            console: console.clone(),
         };
         let pool = Pool::new(launch, spec.reserved_concurrency, journal.clone(), activity.clone());
         pools.insert(spec.name.clone(), pool);
@@ -111,6 +111,20 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
         Some(Target::Url(Arc::clone(url)))
     })?;
 
+    let mut queues = services.queues;
+    let sources = sources::read(&sources::Surroundings {
+        specs: &specs,
+        pools: &pools,
+        tables: &tables,
+        database: &database,
+        broker: &queues.broker,
+        redelivery: options.redelivery,
+        data: options.data.as_deref(),
+        activity: &activity,
+        console: &console,
+    })?;
+    queues.dead_letter.extend(sources.destinations());
+
     let inner = Arc::new(Inner {
         front_port,
         urls: urls
@@ -121,7 +135,9 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
         database,
         tables,
         dynamo: services.dynamo,
-        queues: services.queues,
+        queues,
+        streams: sources.streams.clone(),
+        schedules: sources.schedules.clone(),
         mailbox: services.mailbox,
         google,
         pools,
@@ -130,6 +146,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
         activity,
         console,
     });
+    sources.start(options.runs_by_time, &inner.database);
     serve_front(front, distribution, &inner);
     Ok(inner)
 }

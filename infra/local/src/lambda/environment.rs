@@ -79,7 +79,7 @@ impl Environment {
         let router = Arc::clone(&api).router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
-        let logs = Arc::new(Logs::new(launch.function.clone(), launch.console));
+        let logs = Arc::new(Logs::new(launch.function.clone(), launch.console.clone()));
         let child = match spawn(launch, &id, &address) {
             Ok(child) => child,
             Err(error) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::answer::{Answer, Failure};
 use super::environment::{Environment, Launch};
@@ -123,6 +123,12 @@ impl Pool {
         environments.len()
     }
 
+    /// Ends every process and accepts no further invocation.
+    pub(crate) async fn stop(&self) {
+        self.permits.close();
+        self.kill_all().await;
+    }
+
     fn environments(&self) -> Vec<Arc<Environment>> {
         lock(&self.all).iter().filter_map(Weak::upgrade).collect()
     }
@@ -131,7 +137,10 @@ impl Pool {
         let permits = Arc::clone(&self.permits);
         match (patience, self.limit) {
             (Patience::Refused, Some(limit)) => {
-                permits.try_acquire_owned().map_err(|_| Failure::Throttled(limit))
+                permits.try_acquire_owned().map_err(|refusal| match refusal {
+                    TryAcquireError::NoPermits => Failure::Throttled(limit),
+                    TryAcquireError::Closed => Failure::Stopping,
+                })
             }
             _ => permits.acquire_owned().await.map_err(|_| Failure::Stopping),
         }

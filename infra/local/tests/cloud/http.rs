@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
-use crate::cloud;
+use crate::{cloud, journal};
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().build().unwrap()
@@ -20,7 +20,7 @@ async fn a_route_leads_to_its_function_and_its_answer_back() {
     assert_eq!(sent.headers()["x-a"], "1");
     assert_eq!(sent.headers().get_all("set-cookie").iter().count(), 2);
     assert_eq!(sent.text().await.unwrap(), "hi");
-    assert_eq!(cloud.journal()[0].trigger, "POST /web/17");
+    assert_eq!(journal(&cloud).await[0].trigger, "POST /web/17");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_host_that_is_none_is_refused_and_the_function_lives() {
         answer
     });
     assert!(answer.await.unwrap().starts_with("HTTP/1.1 400"));
-    assert!(cloud.journal().is_empty());
+    assert!(journal(&cloud).await.is_empty());
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
 //! The local cloud with real processes: the probe under every name of the fixture.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails in a helper fails the test")]
+
 mod http;
 mod lambda;
+mod sources;
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use local::{Cloud, Options, builder};
+use local::{Cloud, Entry, Options, builder};
 use serde_json::Value;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Directory that holds the probe under the name of every function of the fixture.
 static FUNCTIONS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
@@ -33,6 +40,12 @@ fn options() -> Options {
 
 async fn cloud() -> Cloud {
     Cloud::start(options()).await.expect("the cloud starts")
+}
+
+/// The invocations once all have ended: an answer is given before its invocation is in the journal.
+async fn journal(cloud: &Cloud) -> Vec<Entry> {
+    cloud.quiesce(PATIENCE).await.unwrap();
+    cloud.journal()
 }
 
 /// Invokes and parses the answer.
