@@ -1,0 +1,233 @@
+//! The function in process, on a table made from the bundle's own template.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
+
+use std::time::Duration;
+
+use auth::access::{Signer, Verifier};
+use axum::Router;
+use axum::body::Body;
+use chrono::{DateTime, TimeDelta, Utc};
+use contract::auth::{AccessPayload, SessionHandle};
+use domain::UserId;
+use event_function::{Events, router};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use local::table::TestTable;
+use runtime::http::{SameSite, Web, service};
+use seam::{Clock, Kind, Random, Seam};
+use serde_json::{Value, json};
+use store::{NewUser, Profile, Store};
+use tower::ServiceExt;
+
+/// RFC 8032 §7.1, test 1.
+const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+const ANA: UserId = UserId::new([1; 12]);
+const BEN: UserId = UserId::new([2; 12]);
+const DAY: &str = "/api/event?start=2026-11-20T00:00:00Z&end=2026-11-20T23:59:59Z";
+
+fn now() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+struct World {
+    _table: TestTable,
+    router: Router,
+}
+
+impl World {
+    /// Two users without events.
+    async fn start() -> Self {
+        let table = TestTable::start().await.unwrap();
+        let seam = Seam::new(Kind::Store, Duration::from_secs(5));
+        let store = Store::new(table.client.clone(), &table.table_name, seam);
+        for (id, email) in [(ANA, "ana@example.com"), (BEN, "ben@example.com")] {
+            let (email, epoch) = (&email.parse().unwrap(), "epoch".to_owned());
+            let (profile, password_hash, google_sub, session) = (Profile::default(), None, None, None);
+            let new = NewUser { id, email, epoch, profile, password_hash, google_sub, session };
+            store.create_user(new, now()).await.unwrap();
+        }
+        let verifier = Verifier::from_base64(PUBLIC).unwrap();
+        let events = Events { store, verifier, clock: Clock::fixed(now()), random: Random::seeded(7) };
+        let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
+        Self { _table: table, router: service(router(events), &web) }
+    }
+
+    async fn send(&self, user: UserId, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        let handle = SessionHandle::new([0; 16]);
+        let payload = AccessPayload::new(
+            user,
+            handle,
+            String::new(),
+            String::new(),
+            now(),
+            now() + TimeDelta::hours(1),
+        );
+        let token = Signer::from_base64(SEED).unwrap().sign(&payload).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("cookie", format!("sAccessToken={token}"))
+            .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
+            .unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        (parts.status, body)
+    }
+
+    async fn titles(&self, user: UserId, path: &str) -> Vec<String> {
+        let (status, body) = self.send(user, "GET", path, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let title = |event: &Value| event["title"].as_str().unwrap().to_owned();
+        body.as_array().unwrap().iter().map(title).collect()
+    }
+}
+
+fn id(n: u8) -> String {
+    domain::EventId::new([n; 12]).to_string()
+}
+
+fn event(n: u8, title: &str) -> Value {
+    json!({"_id": id(n), "title": title, "startDate": "2026-11-20T09:00:00Z", "endDate": "2026-11-20T10:00:00Z",
+        "priority": "work", "origin": "compass", "user": "UNAUTHENTICATED_USER", "hasFlipped": false})
+}
+
+#[tokio::test]
+async fn an_event_is_created_replaced_read_and_deleted() {
+    let world = World::start().await;
+    let path = format!("/api/event/{}", id(1));
+    let empty = (StatusCode::NO_CONTENT, Value::Null);
+    assert_eq!(world.send(ANA, "POST", "/api/event", &event(1, "Lunch")).await, empty);
+    assert_eq!(
+        world.send(ANA, "POST", "/api/event", &event(1, "Lunch")).await,
+        empty,
+        "sent twice, it is there once"
+    );
+    assert_eq!(world.titles(ANA, DAY).await, ["Lunch"]);
+    for (scope, title) in [("", "A"), ("?applyTo=undefined", "B"), ("?applyTo=All%20Events", "C")] {
+        assert_eq!(world.send(ANA, "PUT", &format!("{path}{scope}"), &event(1, title)).await, empty);
+        assert_eq!(world.titles(ANA, DAY).await, [title]);
+    }
+    let (status, body) = world.send(ANA, "GET", &path, &Value::Null).await;
+    assert_eq!((status, body["user"].as_str()), (StatusCode::OK, Some(ANA.to_string().as_str())));
+    for _ in 0..2 {
+        assert_eq!(world.send(ANA, "DELETE", &path, &Value::Null).await, empty, "what is gone is 204 too");
+    }
+    assert_eq!(world.titles(ANA, DAY).await, [""; 0]);
+    assert_eq!(world.send(ANA, "GET", &path, &Value::Null).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_upload_is_written_whole_or_refused_with_the_place_of_what_is_wrong() {
+    let world = World::start().await;
+    let many: Vec<Value> = (1..=200).map(|n| event(n, &n.to_string())).collect();
+    assert_eq!(world.send(ANA, "POST", "/api/event", &json!(many)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.titles(ANA, DAY).await.len(), 200);
+    let bad = json!([event(201, "good"), {"_id": id(202)}]);
+    let (status, body) = world.send(ANA, "POST", "/api/event", &bad).await;
+    assert_eq!(
+        (status, body["message"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("[1]: startDate: is required"))
+    );
+    assert_eq!(world.titles(ANA, DAY).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_plus_that_became_a_space_is_no_error_and_priorities_filter() {
+    let world = World::start().await;
+    world.send(ANA, "POST", "/api/event", &event(1, "Lunch")).await;
+    let week = "/api/event?start=2026-11-14T00:00:00+05:30&end=2026-11-21T23:59:59+05:30";
+    assert_eq!(world.titles(ANA, week).await, ["Lunch"]);
+    assert_eq!(world.titles(ANA, &format!("{DAY}&priorities=self")).await, [""; 0]);
+    assert_eq!(world.titles(ANA, &format!("{DAY}&priorities=self,work")).await, ["Lunch"]);
+    assert_eq!(world.titles(ANA, &format!("{DAY}&someday=true")).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn someday_events_keep_the_places_they_are_given() {
+    let world = World::start().await;
+    let someday = |n, order: i64| {
+        json!({"_id": id(n), "title": n.to_string(), "startDate": "2026-11-15", "endDate": "2026-11-21",
+        "priority": "work", "origin": "compass", "isSomeday": true, "order": order})
+    };
+    world.send(ANA, "POST", "/api/event", &json!([someday(1, 0), someday(2, 1)])).await;
+    let orders = json!([{"_id": id(1), "order": 1}, {"_id": id(2), "order": 0}, {"_id": id(3), "order": 2}]);
+    let (status, body) = world.send(ANA, "PUT", "/api/event/reorder", &orders).await;
+    assert_eq!(
+        (status, &body["matchedCount"], &body["insertedIds"]),
+        (StatusCode::OK, &json!(2), &json!({}))
+    );
+    let list = "/api/event?someday=true&start=2026-10-31T23:59:59-08:00&end=2026-11-30T23:59:59-08:00";
+    let (_, body) = world.send(ANA, "GET", list, &Value::Null).await;
+    let orders: Vec<&Value> = body.as_array().unwrap().iter().map(|event| &event["order"]).collect();
+    assert_eq!(orders, [&json!(1), &json!(0)]);
+}
+
+#[tokio::test]
+async fn delete_many_takes_two_keys_and_no_other() {
+    let world = World::start().await;
+    world.send(ANA, "POST", "/api/event", &json!([event(1, "A"), event(2, "B"), event(3, "C")])).await;
+    let delete = |key: &str, ids: Value| json!({"key": key, "ids": ids});
+    let (status, body) =
+        world.send(ANA, "DELETE", "/api/event/deleteMany", &delete("_id", json!([id(1), id(9)]))).await;
+    assert_eq!(
+        (status, body),
+        (StatusCode::OK, json!({"deletedCount": 1, "errors": ["Only deleted 1/2 events"]}))
+    );
+    let (_, body) =
+        world.send(ANA, "DELETE", "/api/event/deleteMany", &delete("gEventId", json!([id(2)]))).await;
+    assert_eq!(body, json!({"deletedCount": 1, "errors": []}));
+    let (status, _) =
+        world.send(ANA, "DELETE", "/api/event/deleteMany", &delete("user", json!([id(3)]))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.titles(ANA, DAY).await, ["C"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_a_400_with_a_message() {
+    let world = World::start().await;
+    let path = format!("/api/event/{}", id(1));
+    let with = |field: &str, value: Value| {
+        let mut event = event(1, "Lunch");
+        event[field] = value;
+        event
+    };
+    for (method, path, body) in [
+        ("POST", "/api/event", with("endDate", json!("2026-11-19T10:00:00Z"))),
+        ("POST", "/api/event", with("endDate", json!("2026-11-21"))),
+        ("POST", "/api/event", with("startDate", json!(7))),
+        ("POST", "/api/event", with("priority", json!("urgent"))),
+        ("POST", "/api/event", with("title", json!("x".repeat(1 << 20)))),
+        ("POST", "/api/event", with("_id", json!("nonsense"))),
+        ("POST", "/api/event", with("recurrence", json!({"rule": ["RRULE:FREQ=DAILY"]}))),
+        ("POST", "/api/event", json!(7)),
+        ("PUT", "/api/event/nonsense", event(1, "Lunch")),
+        ("PUT", format!("{path}?applyTo=Some").as_str(), event(1, "Lunch")),
+        ("DELETE", "/api/event/nonsense", Value::Null),
+        ("PUT", "/api/event/reorder", json!([])),
+        ("PUT", "/api/event/reorder", json!([{"_id": id(1)}])),
+        ("GET", "/api/event?start=yesterday&end=today", Value::Null),
+    ] {
+        let (status, body) = world.send(ANA, method, path, &body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{method} {path} {body}");
+        assert!(
+            body["message"].as_str().is_some_and(|message| !message.is_empty()) && body["result"].is_string()
+        );
+    }
+    assert_eq!(world.titles(ANA, "/api/event").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_strangers_event_is_as_good_as_none() {
+    let world = World::start().await;
+    let path = format!("/api/event/{}", id(1));
+    world.send(ANA, "POST", "/api/event", &event(1, "Ana's")).await;
+    assert_eq!(world.titles(BEN, DAY).await, [""; 0]);
+    assert_eq!(world.send(BEN, "GET", &path, &Value::Null).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.send(BEN, "DELETE", &path, &Value::Null).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.send(BEN, "PUT", &path, &event(1, "Ben's")).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.titles(ANA, DAY).await, ["Ana's"]);
+    assert_eq!(world.titles(BEN, DAY).await, ["Ben's"]);
+}
