@@ -1,0 +1,181 @@
+//! The way of a page of Google's events into the store: in transactions of bounded size, the last of which moves the state of the sync.
+
+use std::collections::BTreeMap;
+
+use domain::{EventId, Origin, UserId};
+use google::calendar;
+use store::{Issue, Plan, Snapshot};
+
+use crate::plan::{Decision, decide};
+use crate::translate::{self, Skipped, Theirs};
+use crate::{Error, Sync, connected};
+
+/// The most bytes of Google's own text in one transaction. DynamoDB takes 4 MB in all.
+const BYTES: usize = 2_000_000;
+
+/// A page, sorted out.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// What there is to decide about, in Google's order; of an event that comes twice, the newer version.
+    pub events: Vec<Theirs>,
+    /// Entries that are events of ours to be.
+    pub live: u32,
+    /// Series and their occurrences.
+    pub recurring: u32,
+    /// Entries whose times cannot be read.
+    pub unreadable: u32,
+}
+
+impl Page {
+    pub(crate) fn sort_out(items: &[calendar::Event]) -> Self {
+        let mut page = Self::default();
+        let mut places: BTreeMap<EventId, usize> = BTreeMap::new();
+        for item in items {
+            match translate::read(item) {
+                Ok(theirs) => page.take(theirs, &mut places),
+                Err(Skipped::Recurring) => page.recurring += 1,
+                Err(Skipped::Unreadable) => page.unreadable += 1,
+            }
+        }
+        page
+    }
+
+    fn take(&mut self, theirs: Theirs, places: &mut BTreeMap<EventId, usize>) {
+        if matches!(theirs, Theirs::Live(_)) {
+            self.live += 1;
+        }
+        match places.get(&theirs.id()).and_then(|place| self.events.get_mut(*place)) {
+            Some(earlier) if is_older(&theirs, earlier) => {}
+            Some(earlier) => *earlier = theirs,
+            None => {
+                places.insert(theirs.id(), self.events.len());
+                self.events.push(theirs);
+            }
+        }
+    }
+}
+
+/// Whether `a` is an older version than `b`; what has no time is taken to be in order.
+fn is_older(a: &Theirs, b: &Theirs) -> bool {
+    match (a, b) {
+        (Theirs::Live(a), Theirs::Live(b)) => a.updated < b.updated,
+        _ => false,
+    }
+}
+
+impl Sync {
+    /// Brings a page's events into the store. `last` adds to the last transaction what must move with it.
+    pub(crate) async fn apply(
+        &self,
+        user: UserId,
+        events: &[Theirs],
+        origin: Origin,
+        last: impl Fn(&mut Plan, &Snapshot) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // From the back, because it is a stack.
+        let mut chunks: Vec<&[Theirs]> = chunks(events);
+        chunks.reverse();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        while let Some(chunk) = chunks.pop() {
+            let is_last = chunks.is_empty();
+            let ids: Vec<EventId> = chunk.iter().map(Theirs::id).collect();
+            let now = self.clock.now();
+            let plan = |snapshot: &Snapshot| {
+                let mut plan = self.plan(user, chunk, origin, snapshot)?;
+                if is_last {
+                    last(&mut plan, snapshot)?;
+                }
+                Ok(plan)
+            };
+            match self.store.mutate(user, &ids, now, plan).await {
+                Err(Error::TooLarge) if chunk.len() > 1 => {
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    chunks.extend([second, first]);
+                }
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        user: UserId,
+        chunk: &[Theirs],
+        origin: Origin,
+        snapshot: &Snapshot,
+    ) -> Result<Plan, Error> {
+        connected(snapshot)?;
+        let now = self.clock.now();
+        let mut plan = Plan::default();
+        let mut issues = 0;
+        for theirs in chunk {
+            let Decision { change, conflict } = decide(snapshot.record(theirs.id()), theirs, origin, now);
+            plan.changes.extend(change);
+            if let Some(kind) = conflict {
+                issues += 1;
+                plan.record_issue(&self.store, user, &Issue { event: theirs.id(), kind, at: now })?;
+            }
+        }
+        if plan.changes.len() + issues > Plan::LIMIT { Err(Error::TooLarge) } else { Ok(plan) }
+    }
+}
+
+/// Cuts a page into what fits into one transaction each.
+fn chunks(mut events: &[Theirs]) -> Vec<&[Theirs]> {
+    let mut chunks = Vec::new();
+    while !events.is_empty() {
+        let mut bytes = 0;
+        let fits = events.iter().take(Plan::LIMIT).take_while(|theirs| {
+            bytes += match theirs {
+                Theirs::Live(copy) => copy.link.raw.len(),
+                Theirs::Gone(_) => 0,
+            };
+            bytes <= BYTES
+        });
+        // One that is too large on its own must go alone.
+        let (chunk, rest) = events.split_at(fits.count().max(1));
+        chunks.push(chunk);
+        events = rest;
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(id: &str, updated: &str, title: &str) -> calendar::Event {
+        serde_json::from_value(json!({
+            "id": id, "summary": title, "updated": updated, "start": {"date": "2026-11-20"}, "end": {"date": "2026-11-21"}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn of_an_event_that_comes_twice_the_newer_version_counts_in_any_order() {
+        let (new, old) =
+            (event("a", "2026-11-20T09:00:02Z", "new"), event("a", "2026-11-20T09:00:01Z", "old"));
+        for items in [[new.clone(), old.clone()], [old, new]] {
+            let page = Page::sort_out(&items);
+            let [Theirs::Live(copy)] = page.events.as_slice() else { panic!("{page:?}") };
+            assert_eq!(copy.link.base.title.as_deref(), Some("new"));
+        }
+    }
+
+    #[test]
+    fn chunks_hold_everything_in_order_and_stay_small() {
+        let items: Vec<_> = (0..2_500)
+            .map(|n| event(&format!("e{n}"), "2026-11-20T09:00:00Z", &"x".repeat(n * 20)))
+            .collect();
+        let page = Page::sort_out(&items);
+        let chunks = chunks(&page.events);
+        assert!(chunks.iter().all(|chunk| chunk.len() <= Plan::LIMIT && !chunk.is_empty()));
+        let together: Vec<EventId> = chunks.concat().iter().map(Theirs::id).collect();
+        assert_eq!(together, page.events.iter().map(Theirs::id).collect::<Vec<_>>());
+    }
+}

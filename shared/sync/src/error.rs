@@ -1,0 +1,81 @@
+//! What can go wrong in a sync.
+
+use std::time::Duration;
+
+use seam::Class;
+
+use crate::queue;
+
+/// A job could not be done, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Store(store::Error),
+    /// Google.
+    #[error(transparent)]
+    Google(#[from] google::Error),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// Another worker, or an earlier try of this one whose answer was lost, was faster: what was read is no longer so.
+    #[error("the state of the sync moved on meanwhile")]
+    Superseded,
+    /// The user is no longer connected: nothing may be written in the name of a connection that has ended.
+    #[error("the connection has ended")]
+    Disconnected,
+    /// Google's last page came without a sync token.
+    #[error("the last page has no sync token")]
+    NoSyncToken,
+    /// An event of ours could not be brought to rest within a bounded number of rounds.
+    #[error("an event keeps changing at Google while it is written")]
+    Restless,
+    /// More changes than fit into one transaction: the same with fewer.
+    #[error("too many changes for one transaction")]
+    TooLarge,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Condition(store::GENERATION | store::CONNECTION) => Self::Superseded,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl Error {
+    /// How the caller must react.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Google(error) => error.class(),
+            Self::Queue(error) => error.class(),
+            Self::Superseded => Class::Conflict,
+            Self::Disconnected => Class::Gone,
+            Self::NoSyncToken | Self::Restless => Class::Transient,
+            Self::TooLarge => Class::Bug,
+        }
+    }
+
+    /// How long the other side wants us to wait, if it says.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Google(google::Error::Refused { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the job must be tried again before anything else is done for the user.
+    pub fn is_retryable(&self) -> bool {
+        self.class().is_retryable()
+    }
+
+    pub(crate) fn is(&self, reason: google::Reason) -> bool {
+        matches!(self, Self::Google(error) if error.is(reason))
+    }
+
+    pub(crate) fn needs_reconnect(&self) -> bool {
+        matches!(self, Self::Google(error) if error.needs_reconnect())
+    }
+}

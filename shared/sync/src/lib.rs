@@ -1,0 +1,174 @@
+//! Runs the plans of the sync against Google and the store.
+//!
+//! A job is a hint that there may be something to do; what there is to do stands in the store and at Google. So a job may come twice,
+//! late or out of order, and does nothing when nothing is left. Nothing is held in memory between two jobs.
+//!
+//! * [`translate`] and [`plan`] are pure: what Google's event means, and what to do about one.
+//! * `import`, `pull`, `push` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
+//!   versions, so that a crash between the two is found and mended by doing the same again.
+//! * `account` has the user's permission, `apply` the way of a page into the store.
+
+mod account;
+mod apply;
+mod error;
+mod import;
+pub mod plan;
+mod pull;
+mod push;
+pub mod queue;
+pub mod translate;
+mod watch;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{GoogleStatus, Job, Notice, UserId};
+use google::{Google, Vault};
+use seam::{Clock, Random};
+use store::{Due, Plan, Snapshot, Store};
+use url::Url;
+
+pub use error::Error;
+pub use queue::Queue;
+pub use watch::{NotificationAddress, hash_of_token};
+
+use account::Account;
+
+/// For how long a running import may be believed to run without another sign of life.
+pub const IMPORT_LEASE: TimeDelta = TimeDelta::minutes(15);
+/// How often a job starts over at once because another was faster.
+const ATTEMPTS: usize = 3;
+
+/// What the runner works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Sync {
+    /// Where everything is.
+    pub store: Store,
+    /// The other side.
+    pub google: Google,
+    /// Opens the tokens.
+    pub vault: Vault,
+    /// Takes what is left to be done.
+    pub queue: Queue,
+    /// What time it is.
+    pub clock: Clock,
+    /// Ids and secrets of channels, jitter.
+    pub random: Random,
+    /// Where Google may send notifications; without it calendars are polled.
+    pub notifications: Option<NotificationAddress>,
+    /// How long one job may work before it hands the rest to a further message. Well below the function's time-out.
+    pub budget: TimeDelta,
+}
+
+/// How a job may end that has not failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Done,
+    /// The time is used up; a further message has to go on.
+    Unfinished,
+}
+
+impl Sync {
+    /// Does a job. `is_last_try` says that nobody will try again: what must not stay as it is, such as an import that seems to run, is
+    /// then brought to an end.
+    ///
+    /// # Errors
+    /// Any error; [`Error::is_retryable`] tells whether a later try can succeed. That the user has withdrawn access is not an error.
+    pub async fn run(&self, job: &Job, is_last_try: bool) -> Result<(), Error> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(job, is_last_try).await {
+                Err(Error::Superseded) if attempt < ATTEMPTS => attempt += 1,
+                // The user left meanwhile: nothing is left to do.
+                Err(Error::Disconnected) => return Ok(()),
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(&self, job: &Job, is_last_try: bool) -> Result<(), Error> {
+        let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
+        let until = self.clock.now() + self.budget;
+        let result = match job {
+            Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
+            Job::Pull { .. } => self.pull(&mut account, until).await,
+            Job::Push { .. } => self.push(&mut account, until).await,
+            Job::RenewWatch { .. } => self.renew(&mut account, until).await,
+        };
+        match result {
+            Ok(Progress::Done) => Ok(()),
+            Ok(Progress::Unfinished) => self.go_on(job).await,
+            Err(error) if error.needs_reconnect() => self.revoked(&account).await,
+            Err(error) => {
+                let is_final = is_last_try || !error.is_retryable();
+                if is_final && matches!(job, Job::Import { .. }) {
+                    self.end_failed_import(&account, &error).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands the rest of a job to a further message.
+    async fn go_on(&self, job: &Job) -> Result<(), Error> {
+        let unique = hex::encode(self.random.bytes::<16>());
+        Ok(self.queue.send(job, &format!("on.{unique}")).await?)
+    }
+
+    /// Google has withdrawn our access. That is a state: nothing is deleted, nothing is called any more, and the user is told once.
+    async fn revoked(&self, account: &Account) -> Result<(), Error> {
+        let user = account.user;
+        tracing::warn!(%user, "Google access was withdrawn");
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            let status = connected(snapshot)?;
+            let status = GoogleStatus { is_revoked: true, import_until: None, ..status.clone() };
+            let mut plan = plan_of(status, [Notice::GoogleRevoked]);
+            plan.end_connection(&self.store, user, &account.connection.sealed_refresh)?;
+            Ok(plan)
+        };
+        match self.store.mutate(user, &[], self.clock.now(), plan).await {
+            // Connected anew meanwhile, or already known.
+            Err(Error::Superseded | Error::Disconnected) => return Ok(()),
+            other => other?,
+        };
+        for due in [Due::Renewal, Due::Poll] {
+            self.store.unschedule(due, user).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the time of this job is used up.
+    fn is_over(&self, until: DateTime<Utc>) -> bool {
+        self.clock.now() >= until
+    }
+}
+
+/// The state of the connection, which must stand: nothing is written in the name of one that has ended.
+fn connected(snapshot: &Snapshot) -> Result<&GoogleStatus, Error> {
+    snapshot.head.google.as_ref().filter(|status| !status.is_revoked).ok_or(Error::Disconnected)
+}
+
+/// A plan that moves the state of the connection and tells of it.
+fn plan_of(status: GoogleStatus, notices: impl IntoIterator<Item = Notice>) -> Plan {
+    let mut plan = Plan::of([]);
+    plan.google = Some(status);
+    plan.notices.extend(notices);
+    plan
+}
+
+/// For logs of this crate's callers: which user a job is about, and which job it is, without more.
+pub fn describe(job: &Job) -> (&'static str, UserId) {
+    let name = match job {
+        Job::Import { .. } => "import",
+        Job::Pull { .. } => "pull",
+        Job::Push { .. } => "push",
+        Job::RenewWatch { .. } => "renew-watch",
+    };
+    (name, job.user())
+}
+
+/// Reads an address for notifications from the configuration.
+///
+/// # Errors
+/// When it is no URL.
+pub fn notification_address(text: &str) -> Result<Option<NotificationAddress>, url::ParseError> {
+    Ok(NotificationAddress::new(Url::parse(text)?))
+}

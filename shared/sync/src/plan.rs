@@ -1,0 +1,382 @@
+//! What to do about one event of Google's, given what is stored of it: a pure function over the three-way merge.
+//!
+//! The rules, in one place:
+//!
+//! | here | at Google | then |
+//! |---|---|---|
+//! | nothing | live | take it |
+//! | the version Google says, or a newer one | live | nothing: an echo |
+//! | clean | changed | take what changed |
+//! | edited | changed | merge; what loses is recorded; what Google lacks stays to be sent |
+//! | never sent | live | the same, without a base |
+//! | deleted, not yet sent | unchanged | nothing: the deletion will be sent |
+//! | deleted, not yet sent | changed | an edit beats a concurrent deletion: it lives again |
+//! | deleted | restored | it lives again |
+//! | clean, or edited back to the base | deleted | delete it |
+//! | edited | deleted | an edit beats a concurrent deletion: it will be sent again |
+//! | moved to someday | deleted | agreed: nothing is left to send |
+
+use chrono::{DateTime, Utc};
+use domain::{Change, Event, Field, Merged, Origin, Record, Views, merge};
+use store::IssueKind;
+
+use crate::translate::{self, Copy, Theirs};
+
+/// What to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The event's next state, if it changes.
+    pub change: Option<Change>,
+    /// What lost, if something did.
+    pub conflict: Option<IssueKind>,
+}
+
+impl Decision {
+    fn nothing() -> Self {
+        Self::default()
+    }
+
+    fn of(change: Change) -> Self {
+        Self { change: Some(change), conflict: None }
+    }
+}
+
+/// Decides about one event. `origin` is what an event is said to come from that is new to us.
+pub fn decide(stored: Option<&Record>, theirs: &Theirs, origin: Origin, now: DateTime<Utc>) -> Decision {
+    match (stored, theirs) {
+        (None, Theirs::Gone(_)) => Decision::nothing(),
+        (None, Theirs::Live(copy)) => {
+            let event = translate::adopt(copy, origin, now);
+            Decision::of(Change::put(None, event, Some(copy.link.clone()), false))
+        }
+        (Some(stored), Theirs::Gone(_)) => gone(stored),
+        (Some(stored), Theirs::Live(copy)) if is_known(stored, copy) => Decision::nothing(),
+        (Some(stored), Theirs::Live(copy)) if stored.is_deleted => restored(stored, copy, now),
+        (Some(stored), Theirs::Live(copy)) => merged(stored, copy, now),
+    }
+}
+
+/// Whether we have seen this version, or a newer one.
+fn is_known(stored: &Record, copy: &Copy) -> bool {
+    let Some(link) = &stored.link else { return false };
+    let is_older = || match (copy.updated, translate::updated(link)) {
+        (Some(theirs), Some(seen)) => theirs < seen,
+        _ => false,
+    };
+    link.etag == copy.link.etag || is_older()
+}
+
+/// Google has deleted it.
+fn gone(stored: &Record) -> Decision {
+    let Some(link) = &stored.link else {
+        // Never sent, or no longer meant for Google. An unsent tombstone has nothing to delete any more.
+        return match stored.is_deleted && stored.is_dirty {
+            true => Decision::of(settled(stored)),
+            false => Decision::nothing(),
+        };
+    };
+    if stored.is_deleted {
+        return if stored.is_dirty { Decision::of(settled(stored)) } else { Decision::nothing() };
+    }
+    if stored.event.is_someday {
+        let mut change = settled(stored);
+        change.record.link = None;
+        return Decision::of(change);
+    }
+    let is_edited = stored.is_dirty && !stored.event.shared().is_same(&link.base);
+    if is_edited { Decision::nothing() } else { Decision::of(Change::delete(stored, false)) }
+}
+
+/// It is deleted here and lives at Google.
+fn restored(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
+    let Some(link) = &stored.link else { return Decision::nothing() };
+    if stored.is_dirty && link.base.is_same(&copy.link.base) {
+        // Something that we do not know changed: the deletion stands, and needs the new version.
+        return Decision::of(relinked(stored, copy, true));
+    }
+    let mut event = translate::overlay(&stored.event, copy.link.base.clone());
+    (event.is_someday, event.updated_at, event.google_id) = (false, now, Some(copy.link.id.clone()));
+    let lost = stored.is_dirty.then(|| conflict(stored.event.clone(), Vec::new()));
+    let change = Change::put(Some(stored), event, Some(copy.link.clone()), false);
+    Decision { change: Some(change), conflict: lost }
+}
+
+/// It lives on both sides.
+fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
+    let is_someday = stored.event.is_someday;
+    if is_someday && stored.link.is_none() {
+        // Not meant for Google: a late echo of the copy that was deleted there.
+        return Decision::nothing();
+    }
+    let has_edit = stored.is_dirty || stored.link.is_none();
+    let ours_is_later = has_edit && copy.updated.is_some_and(|theirs| stored.event.updated_at > theirs);
+    let base = stored.link.as_ref().map(|link| &link.base);
+    let Merged { value, changes_ours, changes_theirs, conflicts } =
+        merge(base, &stored.event.shared(), &copy.link.base, ours_is_later);
+    let is_dirty = has_edit && (changes_theirs || is_someday);
+    let lost = (has_edit && !conflicts.is_empty()).then(|| {
+        let loser = match ours_is_later {
+            true => translate::overlay(&stored.event, copy.link.base.clone()),
+            false => stored.event.clone(),
+        };
+        conflict(loser, conflicts)
+    });
+    if changes_ours {
+        let mut event = translate::overlay(&stored.event, value);
+        if !is_dirty {
+            event.updated_at = now;
+        }
+        let change = Change::put(Some(stored), event, Some(copy.link.clone()), is_dirty);
+        return Decision { change: Some(change), conflict: lost };
+    }
+    if !has_edit && base.is_some_and(|base| base.is_same(&copy.link.base)) {
+        // Only something that we do not know changed. Our next write will be refused as stale, and then learn of it.
+        return Decision::nothing();
+    }
+    Decision { change: Some(relinked(stored, copy, is_dirty)), conflict: lost }
+}
+
+fn conflict(lost: Event, fields: Vec<Field>) -> IssueKind {
+    IssueKind::Conflict { lost: Box::new(lost), fields }
+}
+
+/// The same event over a newer copy: no client can see it.
+fn relinked(stored: &Record, copy: &Copy, is_dirty: bool) -> Change {
+    let record = Record { link: Some(copy.link.clone()), is_dirty, ..stored.clone() };
+    Change { record, views: Views::default() }
+}
+
+/// The same event with nothing left to send: no client can see it.
+fn settled(stored: &Record) -> Change {
+    Change { record: Record { is_dirty: false, ..stored.clone() }, views: Views::default() }
+}
+
+/// The same event, to be sent: no client can see it.
+pub fn unsent(stored: &Record) -> Option<Change> {
+    let is_missing = stored.live().is_some_and(|event| !event.is_someday) && stored.link.is_none();
+    let record = Record { is_dirty: true, ..stored.clone() };
+    (is_missing && !stored.is_dirty).then(|| Change { record, views: Views::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{GoogleEventId, Link, Priority, Seen, Shared, Span};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_763_600_000 + seconds, 0).unwrap()
+    }
+
+    fn shared(title: &str, hour: u32) -> Shared {
+        let time = |hour: u32| format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap();
+        let span = Span::new(time(hour), time(hour + 1)).unwrap();
+        Shared { title: Some(title.into()), description: None, span, priority: Priority::Unassigned }
+    }
+
+    fn copy(base: Shared, version: i64) -> Copy {
+        let raw = format!(r#"{{"updated":"{}"}}"#, at(version).to_rfc3339());
+        let link = Link { id: GoogleEventId::new("google1"), etag: format!("\"{version}\""), base, raw };
+        Copy { link, updated: Some(at(version)), origin: None }
+    }
+
+    fn live(base: Shared, version: i64) -> Theirs {
+        Theirs::Live(Box::new(copy(base, version)))
+    }
+
+    fn deleted() -> Theirs {
+        Theirs::Gone(GoogleEventId::new("google1"))
+    }
+
+    /// A record that agreed with Google on version 1.
+    fn record(base: Shared) -> Record {
+        let copy = copy(base, 1);
+        let event = translate::adopt(&copy, Origin::Google, at(1));
+        let (rev, seen) = (1, Seen::default());
+        Record { event, rev, seen, link: Some(copy.link), is_dirty: false, is_deleted: false }
+    }
+
+    fn edited(base: Shared, ours: Shared, seconds: i64) -> Record {
+        let record = record(base);
+        let event = Event { updated_at: at(seconds), ..translate::overlay(&record.event, ours) };
+        Record { event, is_dirty: true, ..record }
+    }
+
+    fn run(stored: &Record, theirs: &Theirs) -> Decision {
+        decide(Some(stored), theirs, Origin::Google, at(100))
+    }
+
+    #[test]
+    fn a_new_event_is_taken_and_an_unknown_deletion_ignored() {
+        let change = decide(None, &live(shared("a", 1), 1), Origin::GoogleImport, at(5)).change.unwrap();
+        assert_eq!(change.record.event.origin, Origin::GoogleImport);
+        assert!(change.views.is_grid && !change.record.is_dirty);
+        assert_eq!(decide(None, &deleted(), Origin::Google, at(5)), Decision::default());
+    }
+
+    #[test]
+    fn an_echo_and_an_older_version_are_nothing() {
+        let stored = record(shared("a", 1));
+        assert_eq!(run(&stored, &live(shared("a", 1), 1)), Decision::default());
+        assert_eq!(run(&stored, &live(shared("old", 1), 0)), Decision::default());
+    }
+
+    #[test]
+    fn a_clean_event_takes_what_changed_and_nothing_is_recorded() {
+        let decision = run(&record(shared("a", 1)), &live(shared("b", 1), 2));
+        let change = decision.change.unwrap();
+        assert_eq!(change.record.event.shared(), shared("b", 1));
+        assert!(!change.record.is_dirty && decision.conflict.is_none());
+    }
+
+    #[test]
+    fn different_fields_merge_and_the_rest_is_still_to_be_sent() {
+        let decision = run(&edited(shared("a", 1), shared("b", 1), 5), &live(shared("a", 2), 2));
+        let record = decision.change.unwrap().record;
+        assert_eq!(record.event.shared(), shared("b", 2));
+        assert!(record.is_dirty && decision.conflict.is_none());
+        assert_eq!(record.link.unwrap().base, shared("a", 2));
+    }
+
+    #[test]
+    fn of_the_same_field_the_later_wins_and_the_loser_is_recorded() {
+        let stored = edited(shared("a", 1), shared("ours", 1), 5);
+        let google_later = run(&stored, &live(shared("theirs", 1), 9));
+        let change = google_later.change.unwrap();
+        assert_eq!(change.record.event.title.as_deref(), Some("theirs"));
+        assert!(!change.record.is_dirty);
+        assert_eq!(google_later.conflict, Some(conflict(stored.event.clone(), vec![Field::Title])));
+
+        let ours_later = run(&stored, &live(shared("theirs", 1), 3));
+        let change = ours_later.change.unwrap();
+        assert_eq!(change.record.event.title.as_deref(), Some("ours"));
+        assert!(change.record.is_dirty && change.views == Views::default());
+        let Some(IssueKind::Conflict { lost, .. }) = ours_later.conflict else { panic!("recorded") };
+        assert_eq!(lost.title.as_deref(), Some("theirs"));
+    }
+
+    #[test]
+    fn an_edit_beats_a_concurrent_deletion_on_either_side() {
+        let stored = edited(shared("a", 1), shared("b", 1), 5);
+        assert_eq!(run(&stored, &deleted()), Decision::default());
+
+        let tombstone = Record { is_deleted: true, is_dirty: true, ..record(shared("a", 1)) };
+        let decision = run(&tombstone, &live(shared("b", 1), 2));
+        let change = decision.change.unwrap();
+        assert!(!change.record.is_deleted && !change.record.is_dirty && change.views.is_grid);
+        assert!(decision.conflict.is_some());
+    }
+
+    #[test]
+    fn a_deletion_wins_over_what_was_not_edited() {
+        let change = run(&record(shared("a", 1)), &deleted()).change.unwrap();
+        assert!(change.record.is_deleted && !change.record.is_dirty && change.views.is_grid);
+        let edited_back = edited(shared("a", 1), shared("a", 1), 5);
+        assert!(run(&edited_back, &deleted()).change.unwrap().record.is_deleted);
+        assert_eq!(run(&change.record, &deleted()), Decision::default());
+    }
+
+    #[test]
+    fn an_unsent_deletion_needs_the_newest_version_and_stands() {
+        let tombstone = Record { is_deleted: true, is_dirty: true, ..record(shared("a", 1)) };
+        let change = run(&tombstone, &live(shared("a", 1), 2)).change.unwrap();
+        assert!(change.record.is_deleted && change.record.is_dirty);
+        assert_eq!(change.record.link.unwrap().etag, "\"2\"");
+        let agreed = run(&tombstone, &deleted()).change.unwrap();
+        assert!(agreed.record.is_deleted && !agreed.record.is_dirty);
+    }
+
+    #[test]
+    fn what_was_restored_at_google_lives_again() {
+        let tombstone = Record { is_deleted: true, ..record(shared("a", 1)) };
+        assert_eq!(run(&tombstone, &live(shared("a", 1), 1)), Decision::default());
+        let change = run(&tombstone, &live(shared("a", 1), 2)).change.unwrap();
+        assert!(!change.record.is_deleted);
+    }
+
+    #[test]
+    fn an_event_moved_to_someday_stays_there() {
+        let mut stored = edited(shared("a", 1), shared("a", 1), 5);
+        stored.event.is_someday = true;
+        let change = run(&stored, &live(shared("b", 1), 2)).change.unwrap();
+        assert!(change.record.event.is_someday && change.record.is_dirty);
+        assert_eq!(change.record.event.title.as_deref(), Some("b"));
+
+        let agreed = run(&stored, &deleted()).change.unwrap().record;
+        assert!(!agreed.is_dirty && agreed.link.is_none() && !agreed.is_deleted);
+        assert_eq!(run(&agreed, &live(shared("a", 1), 2)), Decision::default());
+    }
+
+    #[test]
+    fn the_echo_of_an_insert_whose_answer_was_lost_is_adopted() {
+        let stored = Record { link: None, is_dirty: true, ..record(shared("a", 1)) };
+        let change = run(&stored, &live(shared("a", 1), 2)).change.unwrap();
+        assert!(!change.record.is_dirty && change.views == Views::default());
+        assert_eq!(change.record.link.unwrap().etag, "\"2\"");
+    }
+
+    #[test]
+    fn what_google_never_had_is_to_be_sent_and_someday_events_are_not() {
+        let stored = Record { link: None, ..record(shared("a", 1)) };
+        assert!(unsent(&stored).unwrap().record.is_dirty);
+        assert!(unsent(&record(shared("a", 1))).is_none());
+        let mut someday = stored.clone();
+        someday.event.is_someday = true;
+        assert!(unsent(&someday).is_none());
+        assert!(unsent(&Record { is_deleted: true, ..stored }).is_none());
+    }
+
+    prop_compose! {
+        fn any_shared()(title in "[abc]", hour in 0u32..4) -> Shared { shared(&title, hour) }
+    }
+
+    prop_compose! {
+        fn any_record()(
+            base in any_shared(), ours in any_shared(), seconds in 0i64..6,
+            is_dirty: bool, is_deleted: bool, is_someday: bool, is_linked: bool,
+        ) -> Record {
+            let mut record = edited(base, ours, seconds);
+            record.is_dirty = is_dirty;
+            record.is_deleted = is_deleted;
+            record.event.is_someday = is_someday && (is_dirty || !is_linked);
+            if !is_linked { record.link = None; }
+            record
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// The same news twice is the same as once.
+        #[test]
+        fn a_second_delivery_changes_nothing(stored in any_record(), theirs in any_shared(), version in 0i64..6, gone: bool) {
+            let theirs = if gone { deleted() } else { live(theirs, version) };
+            let after = run(&stored, &theirs).change.map_or(stored, |change| change.record);
+            prop_assert_eq!(run(&after, &theirs).change, None);
+        }
+
+        /// No edit of ours disappears without having been sent or recorded.
+        #[test]
+        fn an_unsent_edit_is_kept_sent_or_recorded(base in any_shared(), ours in any_shared(), theirs in any_shared(), version in 2i64..6) {
+            let stored = edited(base.clone(), ours.clone(), 4);
+            let decision = run(&stored, &live(theirs, version));
+            let after = decision.change.map_or(stored, |change| change.record);
+            let title_kept = after.event.title == ours.title;
+            let span_kept = after.event.span == ours.span;
+            let edited = ours.title != base.title || ours.span != base.span;
+            if edited && !(title_kept && span_kept) {
+                let one_sided = (title_kept || ours.title == base.title) && (span_kept || ours.span == base.span);
+                prop_assert!(one_sided || decision.conflict.is_some());
+            }
+        }
+
+        /// When nothing is left to send, both sides hold the same.
+        #[test]
+        fn a_clean_event_on_the_grid_equals_its_copy(base in any_shared(), ours in any_shared(), theirs in any_shared(), version in 2i64..6) {
+            let stored = edited(base, ours, 4);
+            let after = run(&stored, &live(theirs.clone(), version)).change.map_or(stored, |change| change.record);
+            if !after.is_dirty { prop_assert!(after.event.shared().is_same(&theirs)); }
+        }
+    }
+}

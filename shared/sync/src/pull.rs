@@ -1,0 +1,126 @@
+//! Reading what changed at Google: `events.list` with the sync token, page after page. The token moves with the last page's events.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::Origin;
+use google::Reason;
+use google::calendar::{EventPage, Traversal};
+use store::{CalendarState, Checkpoint, Due, Plan};
+
+use crate::account::Account;
+use crate::apply::Page;
+use crate::{Error, Progress, Sync};
+
+/// How long a calendar that sends notifications may be silent before it is asked: some notifications are lost.
+const SILENCE: TimeDelta = TimeDelta::hours(1);
+/// How often a calendar that sends none is asked.
+const POLL: TimeDelta = TimeDelta::minutes(5);
+
+impl Sync {
+    pub(crate) async fn pull(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
+        let is_importing = account.status.is_importing(self.clock.now());
+        for mut state in account.calendars.clone() {
+            if state.checkpoint.as_ref().is_some_and(Checkpoint::is_import) {
+                if is_importing {
+                    // The import reads this calendar, and has messages of its own to go on.
+                    continue;
+                }
+                // It is long dead; from the token that is stored, nothing is missed.
+                state.checkpoint = None;
+            }
+            let progress = match self.pull_calendar(account, &mut state, until).await {
+                Err(error) if error.is(Reason::SyncTokenGone) => {
+                    self.ask_for_repair(account).await?;
+                    Progress::Done
+                }
+                other => other?,
+            };
+            if progress == Progress::Unfinished {
+                return Ok(progress);
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    async fn pull_calendar(
+        &self,
+        account: &mut Account,
+        state: &mut CalendarState,
+        until: DateTime<Utc>,
+    ) -> Result<Progress, Error> {
+        let Some(sync_token) = state.sync_token.clone() else { return Ok(Progress::Done) };
+        loop {
+            let page_token = match &state.checkpoint {
+                Some(Checkpoint::Delta { page }) => Some(page.clone()),
+                _ => None,
+            };
+            let is_continued = page_token.is_some();
+            let traversal = Traversal { sync_token: Some(sync_token.clone()), page_token };
+            let calendar = state.calendar.clone();
+            let page = self
+                .call(account, async |google, access| google.events(access, &calendar, &traversal).await)
+                .await;
+            let page = match page {
+                // Begin again from the same sync token: what was applied is applied again, and changes nothing.
+                Err(error) if error.is(Reason::PageTokenGone) && is_continued => {
+                    state.checkpoint = None;
+                    continue;
+                }
+                other => other?,
+            };
+            let is_last = page.next_page_token.is_none();
+            self.take_delta(account, state, page).await?;
+            if is_last {
+                return Ok(Progress::Done);
+            }
+            if self.is_over(until) {
+                return Ok(Progress::Unfinished);
+            }
+        }
+    }
+
+    async fn take_delta(
+        &self,
+        account: &Account,
+        state: &mut CalendarState,
+        page: EventPage,
+    ) -> Result<(), Error> {
+        let sorted = Page::sort_out(&page.items);
+        log_skipped(&sorted);
+        let mut next = state.clone();
+        match page.next_page_token {
+            Some(token) => next.checkpoint = Some(Checkpoint::Delta { page: token }),
+            None => {
+                next.sync_token = Some(page.next_sync_token.ok_or(Error::NoSyncToken)?);
+                next.checkpoint = None;
+            }
+        }
+        let is_moved = next != *state;
+        let poll_at = self.next_poll(&next);
+        self.apply(account.user, &sorted.events, Origin::Google, |plan: &mut Plan, _| {
+            if is_moved {
+                plan.put_calendar(&self.store, account.user, &next)?;
+                plan.schedule(&self.store, Due::Poll, account.user, poll_at)?;
+            }
+            Ok(())
+        })
+        .await?;
+        if is_moved {
+            next.generation += 1;
+        }
+        *state = next;
+        Ok(())
+    }
+
+    /// When a calendar is to be asked even if nothing is heard of it.
+    pub(crate) fn next_poll(&self, state: &CalendarState) -> DateTime<Utc> {
+        let now = self.clock.now();
+        let is_watched = state.watch.as_ref().is_some_and(|watch| now < watch.expires_at);
+        now + if is_watched { SILENCE } else { POLL }
+    }
+}
+
+pub(crate) fn log_skipped(page: &Page) {
+    if page.recurring + page.unreadable > 0 {
+        tracing::info!(recurring = page.recurring, unreadable = page.unreadable, "events were passed over");
+    }
+}

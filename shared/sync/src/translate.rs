@@ -1,0 +1,282 @@
+//! Google's event in our terms and back. Pure.
+//!
+//! A write to Google is the event as Google last sent it with our fields laid over it, so that whatever we do not know survives. Our own
+//! mark lies in the private extended properties, under the names that the old backend used for priority and origin.
+
+use chrono::{DateTime, Days, Utc};
+use domain::{Event, EventId, EventTime, GoogleEventId, Link, Origin, Shared, Span};
+use google::calendar::{self, When};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const ID: &str = "meridian";
+const PRIORITY: &str = "priority";
+const ORIGIN: &str = "origin";
+
+/// A single event as Google has it now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copy {
+    /// The base of the next merge, with the version.
+    pub link: Link,
+    /// When it last changed, by Google's clock.
+    pub updated: Option<DateTime<Utc>>,
+    /// Where it came from first, if it carries our mark.
+    pub origin: Option<Origin>,
+}
+
+/// What an entry of a list says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Theirs {
+    /// The event is like this.
+    Live(Box<Copy>),
+    /// The event is deleted.
+    Gone(GoogleEventId),
+}
+
+impl Theirs {
+    /// The event's id here.
+    pub fn id(&self) -> EventId {
+        match self {
+            Self::Live(copy) => EventId::of_google(&copy.link.id),
+            Self::Gone(id) => EventId::of_google(id),
+        }
+    }
+}
+
+/// Why an entry of a list is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// A series, or an occurrence of one.
+    Recurring,
+    /// Its times cannot be read.
+    Unreadable,
+}
+
+/// Reads an entry of a list.
+///
+/// # Errors
+/// [`Skipped`] when it is not for us.
+pub fn read(event: &calendar::Event) -> Result<Theirs, Skipped> {
+    if event.is_recurring() {
+        return Err(Skipped::Recurring);
+    }
+    let id = GoogleEventId::new(event.id.as_str());
+    if event.is_cancelled() {
+        return Ok(Theirs::Gone(id));
+    }
+    let base = Shared {
+        title: event.summary.clone().filter(|title| !title.is_empty()),
+        description: event.description.clone().filter(|text| !text.is_empty()),
+        span: span(event).ok_or(Skipped::Unreadable)?,
+        priority: event.private(PRIORITY).and_then(from_name).unwrap_or_default(),
+    };
+    let raw = serde_json::to_string(event).map_err(|_| Skipped::Unreadable)?;
+    let link = Link { id, etag: event.etag.clone().unwrap_or_default(), base, raw };
+    let origin = event.private(ORIGIN).and_then(from_name);
+    Ok(Theirs::Live(Box::new(Copy { link, updated: event.updated, origin })))
+}
+
+fn span(event: &calendar::Event) -> Option<Span> {
+    let time = |when: &When| -> Option<EventTime> {
+        when.date.as_deref().or(when.date_time.as_deref())?.parse().ok()
+    };
+    let start = time(event.start.as_ref()?)?;
+    // An event may have no end (`endTimeUnspecified`): it then ends as it begins.
+    let end = event.end.as_ref().and_then(time).unwrap_or_else(|| start.clone());
+    Span::new(start, end).ok()
+}
+
+/// The body of a write: `event` laid over what Google has, or alone when it has nothing.
+pub fn write(id: &GoogleEventId, event: &Event, existing: Option<&Link>) -> calendar::Event {
+    let mut body: calendar::Event =
+        existing.and_then(|link| serde_json::from_str(&link.raw).ok()).unwrap_or_default();
+    let Shared { title, description, span, priority } = event.shared();
+    body.id = id.as_str().to_owned();
+    // Google's answer, not our input; `If-Match` carries the version.
+    body.etag = None;
+    body.status =
+        Some(body.status.filter(|status| status == "tentative").unwrap_or_else(|| "confirmed".into()));
+    body.summary = title;
+    body.description = description;
+    // An unchanged time is sent back as it came, with its zone.
+    if existing.is_none_or(|link| !link.base.span.is_same_time(&span)) {
+        let end = end(&span);
+        body.start = Some(when(span.start().as_str(), span.start(), body.start.take()));
+        body.end = Some(when(&end, span.end(), body.end.take()));
+    }
+    let private = &mut body.extended_properties.get_or_insert_default().private;
+    private.insert(ID.into(), event.id.to_string().into());
+    private.insert(PRIORITY.into(), name(&priority).into());
+    private.insert(ORIGIN.into(), name(&event.origin).into());
+    body
+}
+
+/// The end as Google wants it: an all-day event lasts a day at least.
+fn end(span: &Span) -> String {
+    match (span.start().date(), span.end().date()) {
+        (Some(start), Some(end)) if start == end => {
+            start.checked_add_days(Days::new(1)).unwrap_or(start).to_string()
+        }
+        _ => span.end().as_str().to_owned(),
+    }
+}
+
+fn when(text: &str, time: &EventTime, before: Option<When>) -> When {
+    if time.is_date() {
+        return When { date: Some(text.to_owned()), ..When::default() };
+    }
+    let time_zone = before.filter(|before| before.date_time.is_some()).and_then(|before| before.time_zone);
+    When { date_time: Some(rfc_3339(time)), time_zone, ..When::default() }
+}
+
+/// A date-time with seconds and a full offset, which what browsers send may lack.
+fn rfc_3339(time: &EventTime) -> String {
+    let (wall_clock, instant) = (time.wall_clock(), time.instant());
+    let offset = (wall_clock - instant.naive_utc()).num_seconds();
+    i32::try_from(offset)
+        .ok()
+        .and_then(chrono::FixedOffset::east_opt)
+        .map(|offset| instant.with_timezone(&offset))
+        .map_or_else(|| instant.to_rfc3339(), |at| at.to_rfc3339())
+}
+
+/// The wire name of a value of one of our enums.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+fn from_name<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(name.into()).ok()
+}
+
+/// An event that is new to us.
+pub fn adopt(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Event {
+    let Shared { title, description, span, priority } = copy.link.base.clone();
+    Event {
+        id: EventId::of_google(&copy.link.id),
+        title,
+        description,
+        is_all_day: span.is_all_day(),
+        span,
+        is_someday: false,
+        priority,
+        origin: copy.origin.unwrap_or(origin),
+        order: None,
+        google_id: Some(copy.link.id.clone()),
+        updated_at: now,
+    }
+}
+
+/// `event` with the part that Google knows too replaced.
+pub fn overlay(event: &Event, shared: Shared) -> Event {
+    let Shared { title, description, span, priority } = shared;
+    let is_all_day = if event.span == span { event.is_all_day } else { span.is_all_day() };
+    Event { title, description, span, is_all_day, priority, ..event.clone() }
+}
+
+/// When a copy last changed, by what Google sent of it.
+pub fn updated(link: &Link) -> Option<DateTime<Utc>> {
+    #[derive(serde::Deserialize)]
+    struct Updated {
+        updated: Option<DateTime<Utc>>,
+    }
+    serde_json::from_str::<Updated>(&link.raw).ok()?.updated
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Priority;
+    use serde_json::json;
+
+    use super::*;
+
+    fn google(value: serde_json::Value) -> calendar::Event {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn live(value: serde_json::Value) -> Copy {
+        match read(&google(value)).unwrap() {
+            Theirs::Live(copy) => *copy,
+            Theirs::Gone(_) => panic!("it is live"),
+        }
+    }
+
+    fn timed() -> serde_json::Value {
+        json!({
+            "id": "abc", "etag": "\"1\"", "status": "confirmed", "updated": "2026-11-20T09:00:00Z",
+            "start": { "dateTime": "2026-11-20T09:00:00-08:00", "timeZone": "America/Los_Angeles" },
+            "end": { "dateTime": "2026-11-20T10:00:00-08:00", "timeZone": "America/Los_Angeles" },
+            "attendees": [{ "email": "bob@example.com" }]
+        })
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_763_600_000, 0).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_read_with_its_times_verbatim_and_no_title_is_made_up() {
+        let event = adopt(&live(timed()), Origin::GoogleImport, now());
+        assert_eq!(event.span.start().as_str(), "2026-11-20T09:00:00-08:00");
+        assert_eq!((event.title, event.origin), (None, Origin::GoogleImport));
+        assert!(!event.is_all_day && !event.is_someday);
+        let day = json!({"id": "d", "start": {"date": "2026-11-20"}, "end": {"date": "2026-11-23"}});
+        let event = adopt(&live(day), Origin::Google, now());
+        assert!(event.is_all_day);
+        assert_eq!(event.span.end().as_str(), "2026-11-23");
+    }
+
+    #[test]
+    fn what_is_not_for_us_is_told_apart() {
+        let master = json!({"id": "m", "recurrence": ["RRULE:FREQ=DAILY"], "start": {"date": "2026-11-20"}});
+        assert_eq!(read(&google(master)), Err(Skipped::Recurring));
+        let cancelled_occurrence =
+            json!({"id": "m_20261120", "status": "cancelled", "recurringEventId": "m"});
+        assert_eq!(read(&google(cancelled_occurrence)), Err(Skipped::Recurring));
+        assert_eq!(read(&google(json!({"id": "x"}))), Err(Skipped::Unreadable));
+        let gone = Theirs::Gone(GoogleEventId::new("g"));
+        assert_eq!(read(&google(json!({"id": "g", "status": "cancelled"}))), Ok(gone));
+    }
+
+    #[test]
+    fn a_write_keeps_what_we_do_not_know_and_an_unchanged_time_keeps_its_zone() {
+        let copy = live(timed());
+        let mut event = adopt(&copy, Origin::Google, now());
+        event.title = Some("Lunch".into());
+        let body = serde_json::to_value(write(&copy.link.id, &event, Some(&copy.link))).unwrap();
+        assert_eq!(body["attendees"][0]["email"], "bob@example.com");
+        assert_eq!(body["start"]["timeZone"], "America/Los_Angeles");
+        assert_eq!(body["summary"], "Lunch");
+        assert_eq!(body["extendedProperties"]["private"]["meridian"], event.id.to_string());
+        assert!(body.get("etag").is_none());
+    }
+
+    #[test]
+    fn a_change_between_timed_and_all_day_leaves_no_other_member() {
+        let copy = live(timed());
+        let mut event = adopt(&copy, Origin::Google, now());
+        event.span = Span::new("2026-11-20".parse().unwrap(), "2026-11-20".parse().unwrap()).unwrap();
+        let body = serde_json::to_value(write(&copy.link.id, &event, Some(&copy.link))).unwrap();
+        assert_eq!(body["start"], json!({"date": "2026-11-20"}));
+        assert_eq!(body["end"], json!({"date": "2026-11-21"}));
+    }
+
+    #[test]
+    fn what_google_reads_back_is_what_was_written() {
+        let copy = live(timed());
+        let mut event = adopt(&copy, Origin::Compass, now());
+        event.priority = Priority::Own;
+        event.description = Some("text".into());
+        event.span =
+            Span::new("2026-11-20T09:00Z".parse().unwrap(), "2026-11-20T09:30Z".parse().unwrap()).unwrap();
+        let written = serde_json::to_value(write(&copy.link.id, &event, None)).unwrap();
+        assert_eq!(written["start"]["dateTime"], "2026-11-20T09:00:00+00:00");
+        assert_eq!(written["extendedProperties"]["private"]["priority"], name(&Priority::Own));
+        let back = live(written);
+        assert!(back.link.base.is_same(&event.shared()));
+        assert_eq!(back.origin, Some(Origin::Compass));
+    }
+}
