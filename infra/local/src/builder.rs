@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +11,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::outside;
-use crate::table::{repository_template, stand_ins};
-use crate::template::Template;
+use crate::table::repository;
 
 /// What to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,8 +63,7 @@ pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
     if let Some(directory) = built.get(&is_release) {
         return Ok(directory.clone());
     }
-    let template = Template::load(&repository_template(), &stand_ins())?;
-    let names: Vec<String> = template.functions()?.into_iter().map(|(_, name)| name).collect();
+    let names: Vec<String> = repository()?.functions()?.into_iter().map(|(_, name)| name).collect();
     let directory = build(Target::Binaries(&names), is_release, &mut Plain)?;
     built.insert(is_release, directory.clone());
     Ok(directory)
@@ -78,8 +77,6 @@ pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If something does not compile (the messages have been passed on), or cargo can't be started.
 pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) -> anyhow::Result<PathBuf> {
-    use std::io::BufRead;
-
     let mut command = Command::new(outside("CARGO").map_or_else(|| OsString::from("cargo"), OsString::from));
     command.arg("build").arg("--message-format=json").current_dir(workspace());
     command.args(target.arguments());
@@ -98,7 +95,7 @@ pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) 
         .stderr(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
-    let words = child.stderr.take().map(|pipe| std::thread::spawn(move || std::io::read_to_string(pipe)));
+    let words = child.stderr.take().map(|pipe| std::thread::spawn(move || listen(pipe)));
 
     let mut directories = BTreeSet::new();
     let stdout = child.stdout.take().context("cargo has no output")?;
@@ -118,10 +115,23 @@ pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) 
     }
     let status = child.wait()?;
     if !status.success() {
-        let words = words.and_then(|reader| reader.join().ok()).and_then(Result::ok).unwrap_or_default();
+        let words = words.and_then(|reader| reader.join().ok()).unwrap_or_default();
         bail!("the build failed\n{words}");
     }
     directories.into_iter().next_back().context("cargo built no binary")
+}
+
+/// Keeps what cargo says, for the case that it fails; that it waits for another cargo is said at once.
+fn listen(pipe: impl std::io::Read) -> String {
+    let mut words = String::new();
+    for line in std::io::BufReader::new(pipe).lines().map_while(Result::ok) {
+        if line.contains("Blocking waiting") {
+            eprintln!("{}", line.trim());
+        }
+        words.push_str(&line);
+        words.push('\n');
+    }
+    words
 }
 
 /// How many units a build is expected to have: as many as the lock file has packages, or fewer.

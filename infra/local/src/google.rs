@@ -1,6 +1,7 @@
 //! Google: the fake that runs inside, or addresses given from outside.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Environment variables that say where Google is, and the template's parameters they set.
 const VARIABLES: [(&str, &str); 7] = [
@@ -12,6 +13,9 @@ const VARIABLES: [(&str, &str); 7] = [
     ("GOOGLE_JWKS_URL", "GoogleJwksUrl"),
     ("GOOGLE_CALENDAR_URL", "GoogleCalendarUrl"),
 ];
+
+/// File inside the data directory that holds the fake's accounts and calendars.
+const STATE: &str = "google.json";
 
 /// Which Google the functions talk to.
 pub enum Google {
@@ -36,11 +40,13 @@ impl Google {
     /// Starts the fake if there is to be one; gives the template's parameters that lead there.
     pub(crate) async fn start(
         self,
+        data: Option<&Path>,
     ) -> anyhow::Result<(Option<fake_google::Server>, BTreeMap<String, String>)> {
-        let options = match self {
+        let mut options = match self {
             Self::Elsewhere(parameters) => return Ok((None, parameters)),
             Self::Fake(options) => options,
         };
+        options.state = options.state.or_else(|| Some(data?.join(STATE)));
         let server = fake_google::Server::start(options).await?;
         let parameters = [
             ("GoogleClientId", server.client_id().to_owned()),

@@ -9,6 +9,7 @@
 
 mod activity;
 pub mod builder;
+pub mod cli;
 mod clock;
 mod cloud;
 mod console;

@@ -5,7 +5,6 @@
 //!
 //! [`TestTable`] is the same for tests of other crates that need the table and nothing else.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +15,12 @@ use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::delete_table::DeleteTableRequest;
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::template::Template;
 use crate::template::intrinsics::{PhysicalIds, REGION};
+use crate::template::{Template, TemplateError};
 
 /// A table that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +157,13 @@ pub fn repository_template() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml")
 }
 
+/// That template with stand-ins for the parameters that have no default: what is asked of it must not depend on them.
+pub(crate) fn repository() -> Result<Template, TemplateError> {
+    let names = ["WebUrl", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey", "MailFrom"];
+    let stand_ins = names.into_iter().map(|name| (name.to_owned(), name.to_owned())).collect();
+    Template::load(&repository_template(), &stand_ins)
+}
+
 /// The table of the repository's template, empty, in memory, for tests of one crate.
 ///
 /// ```no_run
@@ -184,7 +190,7 @@ impl TestTable {
     /// # Errors
     /// If the template can't be read or has no table.
     pub async fn start() -> anyhow::Result<Self> {
-        let template = Template::load(&repository_template(), &stand_ins())?;
+        let template = repository()?;
         let database = Database::memory().map_err(|error| anyhow!("no database: {error}"))?;
         let tables = create_all(&database, &template)?;
         let table = tables.into_iter().next().context("the template has no table")?;
@@ -197,14 +203,6 @@ impl TestTable {
             _served: served,
         })
     }
-}
-
-/// Values for the parameters that have no default: a table depends on none of them.
-pub(crate) fn stand_ins() -> BTreeMap<String, String> {
-    ["WebUrl", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey", "MailFrom"]
-        .into_iter()
-        .map(|name| (name.to_owned(), Value::Null.to_string()))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
-//! Puts a cloud together, in the order in which its parts need each other's addresses.
+//! Puts a cloud together, in the order in which its parts need each other's addresses: tables, queues and function URLs
+//! first, then functions (whose variables hold those addresses), then what leads to functions.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use axum::Router;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::{Router, body::Body};
+use axum::http::{Request, Response};
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
@@ -22,138 +27,157 @@ use crate::keys::Keys;
 use crate::lambda::environment::Launch;
 use crate::lambda::pool::Pool;
 use crate::mail::Mailbox;
+use crate::queues::{self, Queues};
 use crate::table::{self, Served, Table};
 use crate::template::Template;
 use crate::template::intrinsics::{ACCOUNT, PhysicalIds, REGION};
 use crate::template::resources::{EventSpec, FunctionSpec};
-use crate::{control, queues, server};
+use crate::{control, server};
 
 /// File inside the data directory that holds the table.
 const DATABASE: &str = "table.sqlite";
 /// Mail goes nowhere; its sender only has to look like one.
 const MAIL_FROM: &str = "no-reply@meridian.example";
+/// Physical id of the HTTP API.
+const API_ID: &str = "api";
 
-/// Addresses of the services that functions find through the SDK's own variables.
+/// Where everything reports to.
+struct Reports {
+    console: Console,
+    activity: Activity,
+    journal: Journal,
+}
+
+/// What functions call, and who listens there.
 struct Services {
+    database: Database,
+    tables: Vec<Table>,
     dynamo: Served,
-    queues: queues::Queues,
+    queues: Queues,
     mailbox: Mailbox,
     mail_endpoint: String,
 }
 
-pub(super) async fn start(options: Options) -> anyhow::Result<Arc<Inner>> {
+/// The functions and the ports of their URLs, not yet served.
+struct Functions {
+    specs: Vec<FunctionSpec>,
+    pools: HashMap<String, Arc<Pool>>,
+    listeners: HashMap<String, TcpListener>,
+}
+
+pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
     let console = Console::new(options.output);
-    let activity = Activity::new();
-    let journal = Journal::new(console.clone());
-    let front = server::bind(options.port).await?;
+    let reports = Reports { journal: Journal::new(console.clone()), activity: Activity::new(), console };
+    let front = server::bind_front(options.port).await?;
     if let Some(directory) = &options.data {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
-
-    let (google, google_parameters) = options.google.start().await?;
-    let keys = match &options.data {
-        Some(directory) => Keys::kept_in(directory)?,
-        None => Keys::generate()?,
-    };
-    let mut parameters = keys.parameters().clone();
-    parameters.extend(google_parameters);
-    parameters.insert("WebUrl".to_owned(), options.web_url.clone());
-    parameters.insert("MailFrom".to_owned(), MAIL_FROM.to_owned());
-    parameters.extend(options.parameters.clone());
-    let template = Template::load(&options.template, &parameters)?;
+    let google = std::mem::replace(&mut options.google, crate::Google::Elsewhere(BTreeMap::new()));
+    let (google, parameters) = google.start(options.data.as_deref()).await?;
+    let template = Template::load(&options.template, &with_defaults(parameters, &options)?)?;
 
     let mut ids = PhysicalIds::default();
-    let database = open(options.data.as_deref())?;
-    let tables = table::create_all(&database, &template)?;
-    name_tables(&mut ids, &tables);
-    let services = Services {
-        dynamo: table::serve(database.clone()).await?,
-        queues: queues::start(&template, &mut ids).await?,
-        mailbox: Mailbox::new(console.clone(), activity.clone()),
-        mail_endpoint: String::new(),
-    };
-    let services = serve_mail(services).await?;
-    let listeners = name_functions(&template, &mut ids).await?;
-
-    let functions = template.functions()?;
-    let specs = functions.iter().map(|(id, _)| template.function(id, &ids));
-    let specs = specs.collect::<Result<Vec<_>, _>>()?;
-    let mut pools = HashMap::new();
-    for spec in &specs {
-        let mut variables = template.environment(&spec.id, &ids)?;
-        variables.extend(services.variables());
-        variables.extend(options.variables.clone());
-        let launch = Launch {
-            function: spec.name.clone(),
-            binary: options.functions_dir.join(&spec.name),
-            memory: spec.memory,
-            timeout: Duration::from_secs(spec.timeout),
-            variables,
-            console: console.clone(),
-        };
-        let pool = Pool::new(launch, spec.reserved_concurrency, journal.clone(), activity.clone());
-        pools.insert(spec.name.clone(), pool);
-    }
-
-    let front_port = front.local_addr()?.port();
-    let api = Arc::new(HttpApi {
-        id: API_ID.to_owned(),
-        routes: routes(&specs),
-        pools: pools.clone(),
-        port: front_port,
-    });
-    let urls = serve_urls(&specs, &pools, listeners)?;
-    let distribution = Distribution::read(&template, &ids, Target::Api(Arc::clone(&api)), |domain| {
-        if domain.starts_with(&format!("{API_ID}.execute-api.")) {
-            return Some(Target::Api(Arc::clone(&api)));
-        }
-        let url = urls.values().find(|url| domain.ends_with(&format!(":{}", url.port)))?;
-        Some(Target::Url(Arc::clone(url)))
-    })?;
-
-    let mut queues = services.queues;
+    let mut services = services(&template, &mut ids, &options, &reports).await?;
+    let functions = functions(&template, &mut ids, &options, &services, &reports).await?;
     let sources = sources::read(&sources::Surroundings {
-        specs: &specs,
-        pools: &pools,
-        tables: &tables,
-        database: &database,
-        broker: &queues.broker,
+        specs: &functions.specs,
+        pools: &functions.pools,
+        tables: &services.tables,
+        database: &services.database,
+        broker: &services.queues.broker,
         redelivery: options.redelivery,
         data: options.data.as_deref(),
-        activity: &activity,
-        console: &console,
+        activity: &reports.activity,
+        console: &reports.console,
     })?;
-    queues.dead_letter.extend(sources.destinations());
+    services.queues.dead_letter.extend(sources.destinations());
 
+    let front_port = front.first().context("no front door")?.local_addr()?.port();
+    let urls = serve_urls(&functions.specs, &functions.pools, functions.listeners)?;
+    let distribution = distribution(&template, &ids, &functions.specs, &functions.pools, &urls, front_port)?;
+    let addresses = urls.iter().map(|(name, url)| (name.clone(), format!("http://127.0.0.1:{}", url.port)));
     let inner = Arc::new(Inner {
         front_port,
-        urls: urls
-            .iter()
-            .map(|(name, url)| (name.clone(), format!("http://127.0.0.1:{}", url.port)))
-            .collect(),
+        urls: addresses.collect(),
         template,
-        database,
-        tables,
+        database: services.database,
+        tables: services.tables,
         dynamo: services.dynamo,
-        queues,
-        streams: sources.streams.clone(),
-        schedules: sources.schedules.clone(),
+        queues: services.queues,
         mailbox: services.mailbox,
         google,
-        pools,
-        specs,
-        journal,
-        activity,
-        console,
+        pools: functions.pools,
+        specs: functions.specs,
+        streams: sources.streams.clone(),
+        schedules: sources.schedules.clone(),
+        journal: reports.journal,
+        activity: reports.activity,
+        console: reports.console,
     });
     sources.start(options.runs_by_time, &inner.database);
     serve_front(front, distribution, &inner);
     Ok(inner)
 }
 
-const API_ID: &str = "api";
+/// The parameters' values: our own, Google's, and over them those that were asked for.
+fn with_defaults(
+    google: BTreeMap<String, String>,
+    options: &Options,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let keys = match &options.data {
+        Some(directory) => Keys::kept_in(directory)?,
+        None => Keys::generate()?,
+    };
+    let mut parameters = keys.parameters().clone();
+    parameters.insert("WebUrl".to_owned(), options.web_url.clone());
+    parameters.insert("MailFrom".to_owned(), MAIL_FROM.to_owned());
+    parameters.extend(google);
+    parameters.extend(options.parameters.clone());
+    Ok(parameters)
+}
 
-fn open(directory: Option<&std::path::Path>) -> anyhow::Result<Database> {
+async fn services(
+    template: &Template,
+    ids: &mut PhysicalIds,
+    options: &Options,
+    reports: &Reports,
+) -> anyhow::Result<Services> {
+    let database = open(options.data.as_deref())?;
+    let tables = table::create_all(&database, template)?;
+    for table in &tables {
+        ids.set_ref(&table.id, &table.name);
+        ids.set_attribute(&table.id, "Arn", &table.arn);
+        if let Some(arn) = &table.stream_arn {
+            ids.set_attribute(&table.id, "StreamArn", arn);
+        }
+    }
+    let mailbox = Mailbox::new(reports.console.clone(), reports.activity.clone());
+    let listener = server::bind(0).await?;
+    let mail_endpoint = format!("http://{}", listener.local_addr()?);
+    server::spawn(listener, mailbox.clone().router());
+    Ok(Services {
+        dynamo: table::serve(database.clone()).await?,
+        queues: queues::start(template, ids).await?,
+        database,
+        tables,
+        mailbox,
+        mail_endpoint,
+    })
+}
+
+impl Services {
+    /// The SDK's own variables for addresses.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let endpoints = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamo.endpoint),
+            ("AWS_ENDPOINT_URL_SQS", &self.queues.endpoint),
+            ("AWS_ENDPOINT_URL_SESV2", &self.mail_endpoint),
+        ];
+        endpoints.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+}
+
+fn open(directory: Option<&Path>) -> anyhow::Result<Database> {
     let opened = match directory {
         Some(directory) => {
             let path = directory.join(DATABASE);
@@ -164,32 +188,34 @@ fn open(directory: Option<&std::path::Path>) -> anyhow::Result<Database> {
     opened.map_err(|error| anyhow!("cannot open the table's database: {error}"))
 }
 
-fn name_tables(ids: &mut PhysicalIds, tables: &[Table]) {
-    for table in tables {
-        ids.set_ref(&table.id, &table.name);
-        ids.set_attribute(&table.id, "Arn", &table.arn);
-        if let Some(arn) = &table.stream_arn {
-            ids.set_attribute(&table.id, "StreamArn", arn);
-        }
+async fn functions(
+    template: &Template,
+    ids: &mut PhysicalIds,
+    options: &Options,
+    services: &Services,
+    reports: &Reports,
+) -> anyhow::Result<Functions> {
+    let listeners = name_functions(template, ids).await?;
+    let mut specs = Vec::new();
+    let mut pools = HashMap::new();
+    for (id, name) in template.functions()? {
+        let spec = template.function(&id, ids)?;
+        let mut variables = template.environment(&id, ids)?;
+        variables.extend(services.variables());
+        variables.extend(options.variables.clone());
+        let launch = Launch {
+            binary: options.functions_dir.join(&name),
+            function: name.clone(),
+            memory: spec.memory,
+            timeout: Duration::from_secs(spec.timeout),
+            variables,
+            console: reports.console.clone(),
+        };
+        let (journal, activity) = (reports.journal.clone(), reports.activity.clone());
+        pools.insert(name, Pool::new(launch, spec.reserved_concurrency, journal, activity));
+        specs.push(spec);
     }
-}
-
-async fn serve_mail(mut services: Services) -> anyhow::Result<Services> {
-    let listener = server::bind(0).await?;
-    services.mail_endpoint = format!("http://{}", listener.local_addr()?);
-    server::spawn(listener, services.mailbox.clone().router());
-    Ok(services)
-}
-
-impl Services {
-    fn variables(&self) -> BTreeMap<String, String> {
-        let endpoints = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamo.endpoint),
-            ("AWS_ENDPOINT_URL_SQS", &self.queues.endpoint),
-            ("AWS_ENDPOINT_URL_SESV2", &self.mail_endpoint),
-        ];
-        endpoints.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
-    }
+    Ok(Functions { specs, pools, listeners })
 }
 
 /// Names functions and APIs, and binds a port for every function URL: variables of other functions may hold its address.
@@ -237,33 +263,53 @@ fn serve_urls(
         let (Some(spec), Some(listener)) = (function.url, listeners.remove(&function.name)) else { continue };
         let pool = Arc::clone(&pools[&function.name]);
         let url = Arc::new(FunctionUrl { spec, pool, port: listener.local_addr()?.port() });
-        let router = Router::new().fallback(by_url).with_state(Arc::clone(&url));
-        server::spawn(listener, router);
+        server::spawn(listener, Router::new().fallback(by_url).with_state(Arc::clone(&url)));
         urls.insert(function.name.clone(), url);
     }
     Ok(urls)
 }
 
+fn distribution(
+    template: &Template,
+    ids: &PhysicalIds,
+    specs: &[FunctionSpec],
+    pools: &HashMap<String, Arc<Pool>>,
+    urls: &HashMap<String, Arc<FunctionUrl>>,
+    port: u16,
+) -> anyhow::Result<Distribution> {
+    let api = HttpApi { id: API_ID.to_owned(), routes: routes(specs), pools: pools.clone(), port };
+    let api = Target::Api(Arc::new(api));
+    Distribution::read(template, ids, api.clone(), |domain| {
+        if domain.starts_with(&format!("{API_ID}.execute-api.")) {
+            return Some(api.clone());
+        }
+        let url = urls.values().find(|url| domain.ends_with(&format!(":{}", url.port)))?;
+        Some(Target::Url(Arc::clone(url)))
+    })
+}
+
 async fn by_url(
     State(url): State<Arc<FunctionUrl>>,
-    ConnectInfo(client): ConnectInfo<std::net::SocketAddr>,
-    request: axum::http::Request<Body>,
-) -> axum::http::Response<Body> {
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
     url.handle(request, client.ip().to_string()).await
 }
 
 async fn by_distribution(
     State(distribution): State<Arc<Distribution>>,
-    ConnectInfo(client): ConnectInfo<std::net::SocketAddr>,
-    request: axum::http::Request<Body>,
-) -> axum::http::Response<Body> {
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
     distribution.target(request.uri().path()).handle(request, client.ip().to_string()).await
 }
 
-fn serve_front(listener: TcpListener, distribution: Distribution, inner: &Arc<Inner>) {
+fn serve_front(listeners: Vec<TcpListener>, distribution: Distribution, inner: &Arc<Inner>) {
     let router = Router::new()
         .fallback(by_distribution)
         .with_state(Arc::new(distribution))
         .nest("/_local", control::router(Arc::downgrade(inner)));
-    server::spawn(listener, router);
+    for listener in listeners {
+        server::spawn(listener, router.clone());
+    }
 }
