@@ -10,6 +10,7 @@
 
 mod account;
 mod apply;
+pub mod due;
 mod error;
 mod import;
 pub mod plan;

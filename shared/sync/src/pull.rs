@@ -1,6 +1,6 @@
 //! Reading what changed at Google: `events.list` with the sync token, page after page. The token moves with the last page's events.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::Origin;
 use google::Reason;
 use google::calendar::{EventPage, Traversal};
@@ -8,12 +8,8 @@ use store::{CalendarState, Checkpoint, Due, Plan};
 
 use crate::account::Account;
 use crate::apply::Page;
+use crate::due::{POLL, SILENCE};
 use crate::{Error, Progress, Sync};
-
-/// How long a calendar that sends notifications may be silent before it is asked: some notifications are lost.
-const SILENCE: TimeDelta = TimeDelta::hours(1);
-/// How often a calendar that sends none is asked.
-const POLL: TimeDelta = TimeDelta::minutes(5);
 
 impl Sync {
     pub(crate) async fn pull(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {

@@ -1,0 +1,293 @@
+//! What a sync does when something fails, before or after it had its effect.
+
+use chrono::TimeDelta;
+use domain::{ConnectionState, GoogleStatus, ImportFlag, ImportStatus, Job, Notice};
+use fake_google::{Fault as GoogleFault, Paging};
+use http::StatusCode;
+use seam::{Fault, Kind};
+use serde_json::json;
+use store::IssueKind;
+
+use crate::world::{EMAIL, World, id};
+
+#[tokio::test]
+async fn an_insert_whose_answer_was_lost_makes_one_event() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.google.inject(GoogleFault::drop_after_commit("calendar.events.insert"));
+    assert!(world.try_push().await.unwrap_err().is_retryable());
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["Lunch"]);
+    assert!(!world.record(id(1)).await.is_dirty);
+}
+
+#[tokio::test]
+async fn a_crash_after_googles_commit_and_before_ours_is_mended_by_the_next_try() {
+    let world = World::connected().await;
+    world.import().await;
+    for title in ["Lunch", "Brunch"] {
+        world.save(id(1), title).await;
+        world.fail(Kind::Store, "UpdateItem", Fault::FailBefore);
+        assert!(world.try_push().await.is_err());
+        assert!(world.record(id(1)).await.is_dirty);
+        world.push().await;
+        assert_eq!(world.titles_at_google(), [title]);
+        assert!(!world.record(id(1)).await.is_dirty);
+    }
+    world.delete(id(1)).await;
+    world.fail(Kind::Store, "UpdateItem", Fault::FailBefore);
+    assert!(world.try_push().await.is_err());
+    world.push().await;
+    assert!(world.titles_at_google().is_empty());
+    assert!(!world.record(id(1)).await.is_dirty);
+    assert!(world.store.issues(world.user).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_echo_of_an_insert_may_come_before_its_answer_is_stored() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.google.inject(GoogleFault::drop_after_commit("calendar.events.insert"));
+    assert!(world.try_push().await.is_err());
+    world.pull().await;
+    assert!(!world.record(id(1)).await.is_dirty, "matched by its id");
+    world.push().await;
+    assert_eq!(
+        (world.titles().await, world.titles_at_google()),
+        (vec!["Lunch".into()], vec!["Lunch".into()])
+    );
+}
+
+#[tokio::test]
+async fn an_insert_that_was_lost_and_then_deleted_leaves_nothing_at_google() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.google.inject(GoogleFault::drop_after_commit("calendar.events.insert"));
+    assert!(world.try_push().await.is_err());
+    world.delete(id(1)).await;
+    world.push().await;
+    world.pull().await;
+    assert!(world.titles_at_google().is_empty() && world.titles().await.is_empty());
+}
+
+#[tokio::test]
+async fn every_call_made_twice_ends_the_same() {
+    let world = World::connected().await;
+    world.google_event("Theirs");
+    world.import().await;
+    world.save(id(1), "Ours").await;
+    world.fail(Kind::Google, "events.insert", Fault::Repeat);
+    world.push().await;
+    world.save(id(1), "Ours too").await;
+    world.fail(Kind::Google, "events.update", Fault::Repeat);
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["Ours too", "Theirs"]);
+    world.delete(id(1)).await;
+    world.fail(Kind::Google, "events.delete", Fault::Repeat);
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["Theirs"]);
+    assert!(!world.record(id(1)).await.is_dirty);
+}
+
+#[tokio::test]
+async fn a_store_write_whose_answer_was_lost_is_not_done_twice() {
+    let world = World::connected().await;
+    world.google_event("Lunch");
+    for _ in 0..3 {
+        world.fail(Kind::Store, "TransactWriteItems", Fault::FailAfter);
+    }
+    world.import().await;
+    assert_eq!(world.titles().await, ["Lunch"]);
+    let ends = |notices: Vec<Notice>| notices.iter().filter(|n| matches!(n, Notice::ImportEnded(_))).count();
+    assert_eq!(ends(world.notices().await), 1);
+    assert_eq!(world.status().await.import, ImportFlag::Completed);
+}
+
+#[tokio::test]
+async fn an_import_that_was_cut_goes_on_at_its_page() {
+    let world = World::connected().await;
+    for n in 0..12 {
+        world.google_event(&format!("event {n:02}"));
+    }
+    world.google.set_paging(Paging { at_most: Some(4), ..Paging::default() });
+    world.google.inject(
+        GoogleFault::refuse("calendar.events.list", StatusCode::SERVICE_UNAVAILABLE, "backendError").after(2),
+    );
+    let job = Job::Import { user: world.user, is_repair: false };
+    assert!(world.sync.run(&job, false).await.unwrap_err().is_retryable());
+    assert_eq!(world.titles().await.len(), 8);
+    let stored = world.store.google(world.user).await.unwrap().unwrap();
+    assert_eq!(stored.calendars[0].sync_token, None, "the token is never ahead of the data");
+    world.google.clear_journal();
+    world.import().await;
+    assert_eq!(world.titles().await.len(), 12);
+    assert_eq!(world.calls("calendar.events.list"), 1);
+    let starts = world.notices().await.iter().filter(|n| **n == Notice::ImportStarted).count();
+    assert_eq!(starts, 1);
+}
+
+#[tokio::test]
+async fn a_spent_page_token_begins_the_traversal_anew() {
+    let world = World::connected().await;
+    world.import().await;
+    for n in 0..6 {
+        world.google_event(&format!("event {n}"));
+    }
+    world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
+    world.google.inject(
+        GoogleFault::refuse("calendar.events.list", StatusCode::SERVICE_UNAVAILABLE, "backendError").after(1),
+    );
+    assert!(world.sync.run(&Job::Pull { user: world.user }, false).await.is_err());
+    world.google.expire_page_tokens();
+    world.pull().await;
+    assert_eq!(world.titles().await.len(), 6);
+}
+
+#[tokio::test]
+async fn what_a_repair_does_not_see_is_looked_up_before_it_is_deleted() {
+    let world = World::connected().await;
+    let (series, gone) = (world.google_event("becomes a series"), world.google_event("gone"));
+    world.import().await;
+    // A series is passed over, so the repair sees neither; but only one of them is deleted.
+    world.edit_at_google(&series, json!({"recurrence": ["RRULE:FREQ=DAILY"]}));
+    world.google.delete_event(EMAIL, "primary", &gone).unwrap();
+    world.google.invalidate_sync_tokens(EMAIL).unwrap();
+    world.pull().await;
+    world.google.clear_journal();
+    world.sync.run(&Job::Import { user: world.user, is_repair: true }, false).await.unwrap();
+    assert_eq!(world.titles().await, ["becomes a series"]);
+    assert_eq!(world.calls("calendar.events.get"), 2);
+}
+
+#[tokio::test]
+async fn an_expired_access_token_is_renewed_once_and_the_call_repeated() {
+    let world = World::connected().await;
+    world.import().await;
+    world.google.expire_access_tokens(EMAIL);
+    world.google_event("Lunch");
+    world.google.clear_journal();
+    world.pull().await;
+    assert_eq!(world.titles().await, ["Lunch"]);
+    assert_eq!(world.calls("oauth.token"), 1);
+    world.pull().await;
+    assert_eq!(world.calls("oauth.token"), 1, "it is kept");
+    world.pass(TimeDelta::minutes(50));
+    world.pull().await;
+    assert_eq!(world.calls("oauth.token"), 2, "and renewed before it ends");
+}
+
+#[tokio::test]
+async fn a_withdrawn_consent_is_a_state_and_deletes_nothing() {
+    let world = World::connected().await;
+    world.google_event("Theirs");
+    world.import().await;
+    world.google.revoke_grants(EMAIL);
+    world.save(id(1), "Ours").await;
+    world.push().await;
+    let status = world.status().await;
+    assert_eq!(GoogleStatus::state(Some(&status), world.clock.now()), ConnectionState::ReconnectRequired);
+    assert_eq!(world.titles().await, ["Ours", "Theirs"]);
+    let calls = world.google.journal().len();
+    world.pull().await;
+    world.push().await;
+    assert_eq!(world.google.journal().len(), calls, "no further calls");
+    let told = world.notices().await.iter().filter(|n| **n == Notice::GoogleRevoked).count();
+    assert_eq!(told, 1);
+
+    world.connect().await;
+    world.import().await;
+    world.push().await;
+    assert_eq!(
+        (world.titles().await, world.titles_at_google()),
+        (vec!["Ours".into(), "Theirs".into()], vec!["Ours".into(), "Theirs".into()])
+    );
+}
+
+#[tokio::test]
+async fn a_failing_token_endpoint_is_no_revocation() {
+    let world = World::connected().await;
+    world.import().await;
+    world.google.expire_access_tokens(EMAIL);
+    world.google.inject(GoogleFault::refuse(
+        "oauth.token",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "internal_failure",
+    ));
+    let error = world.sync.run(&Job::Pull { user: world.user }, false).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert!(!world.status().await.is_revoked);
+    world.google.inject(GoogleFault::refuse("oauth.token", StatusCode::UNAUTHORIZED, "invalid_client"));
+    let error = world.sync.run(&Job::Pull { user: world.user }, false).await.unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+    assert!(!world.status().await.is_revoked);
+}
+
+#[tokio::test]
+async fn an_event_that_google_refuses_is_put_aside_and_holds_nothing_up() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "poison").await;
+    world.save(id(2), "good").await;
+    world.google.inject(GoogleFault::refuse("calendar.events.insert", StatusCode::BAD_REQUEST, "invalid"));
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["good"]);
+    let issues = world.store.issues(world.user).await.unwrap();
+    assert!(matches!(issues.as_slice(), [issue] if matches!(issue.kind, IssueKind::Parked { .. })));
+    world.save(id(1), "mended").await;
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["good", "mended"]);
+}
+
+#[tokio::test]
+async fn throttling_is_worth_another_try_and_the_last_one_ends_the_import_with_a_reason() {
+    let world = World::connected().await;
+    let limited = || GoogleFault::refuse("calendar.events.list", StatusCode::FORBIDDEN, "rateLimitExceeded");
+    let job = Job::Import { user: world.user, is_repair: false };
+    world.google.inject(limited());
+    assert!(world.sync.run(&job, false).await.unwrap_err().is_retryable());
+    assert_eq!(world.status().await.import, ImportFlag::Importing);
+    world.google.inject(limited());
+    assert!(world.sync.run(&job, true).await.is_err());
+    assert_eq!(world.status().await.import, ImportFlag::Errored);
+    let notices = world.notices().await;
+    let Some(Notice::ImportEnded(outcome)) = notices.last() else { panic!("{notices:?}") };
+    assert_eq!(outcome.status, ImportStatus::Errored);
+    assert!(outcome.message.as_ref().is_some_and(|message| message.contains("limit")));
+}
+
+#[tokio::test]
+async fn a_crash_cannot_leave_an_import_running_for_ever() {
+    let world = World::connected().await;
+    world.google.inject(GoogleFault::refuse(
+        "calendar.events.list",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "backendError",
+    ));
+    assert!(world.sync.run(&Job::Import { user: world.user, is_repair: false }, false).await.is_err());
+    let state = |status: GoogleStatus| GoogleStatus::state(Some(&status), world.clock.now());
+    assert_eq!(state(world.status().await), ConnectionState::Importing);
+    world.pass(TimeDelta::minutes(16));
+    assert_eq!(state(world.status().await), ConnectionState::Attention);
+    world.import().await;
+    assert_eq!(state(world.status().await), ConnectionState::Healthy);
+}
+
+#[tokio::test]
+async fn a_stale_version_is_fetched_merged_and_written_again() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.push().await;
+    world.edit_at_google(&id(1).to_string(), json!({"location": "Here"}));
+    world.save(id(1), "Brunch").await;
+    world.push().await;
+    let copy = world.at_google(&id(1).to_string());
+    assert_eq!((copy["summary"].as_str(), copy["location"].as_str()), (Some("Brunch"), Some("Here")));
+    world.edit_at_google(&id(1).to_string(), json!({"location": "There"}));
+    world.delete(id(1)).await;
+    world.push().await;
+    assert!(world.titles_at_google().is_empty());
+}

@@ -1,0 +1,6 @@
+//! The runner against the fake Google, the fake queue and the template's table, with and without faults.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside a test function")]
+
+mod faults;
+mod flows;
+mod world;

@@ -1,0 +1,292 @@
+//! Everything the runner touches, real or as real as it gets: the store on the template's table, the fake Google, the fake queue.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::types::QueueAttributeName;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
+use domain::{
+    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Shelf, Span, UserId,
+};
+use fake_google::{ConsentRequest, Options, Server};
+use google::{Config, Google, Secret, Vault};
+use local::table::TestTable;
+use seam::{Clock, Fault, Kind, Random, Script, Seam};
+use serde_json::{Value, json};
+use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
+use sync::{IMPORT_LEASE, Queue, Sync};
+
+pub const EMAIL: &str = "ada@example.com";
+const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
+const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
+
+/// Faults in the order of the calls they name.
+#[derive(Default)]
+pub struct Faults(Mutex<VecDeque<(Kind, &'static str, Fault)>>);
+
+impl Script for Faults {
+    fn next(&self, kind: Kind, operation: &'static str) -> Option<Fault> {
+        let mut faults = self.0.lock().unwrap();
+        let is_next = faults.front().is_some_and(|(k, o, _)| (*k, *o) == (kind, operation));
+        if is_next { faults.pop_front().map(|(_, _, fault)| fault) } else { None }
+    }
+}
+
+pub struct World {
+    pub google: Server,
+    pub sync: Sync,
+    pub store: Store,
+    pub clock: Clock,
+    pub user: UserId,
+    faults: Arc<Faults>,
+    _table: TestTable,
+}
+
+impl World {
+    /// A connected user whose first import was asked for and has not run.
+    pub async fn connected() -> Self {
+        Self::start(None).await
+    }
+
+    /// The same where Google may send notifications.
+    pub async fn watched() -> Self {
+        Self::start(Some("http://127.0.0.1:9/")).await
+    }
+
+    async fn start(notifications: Option<&str>) -> Self {
+        let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().unwrap());
+        let table = TestTable::start().await.unwrap();
+        let follow = clock.clone();
+        let options =
+            Options { clock: fake_google::Clock::new(move || follow.now()), seed: 7, ..Options::default() };
+        let google = Server::start(options).await.unwrap();
+        let faults = Arc::new(Faults::default());
+        let seam = |kind| Seam::new(kind, Duration::from_secs(10)).with_script(faults.clone());
+        let store = Store::new(table.client.clone(), &table.table_name, seam(Kind::Store));
+        let random = Random::seeded(3);
+        let vault = STANDARD.encode([9; 32]).parse::<Vault>().unwrap().with_random(random.clone());
+        let sync = Sync {
+            store: store.clone(),
+            google: Google::new(Some(config(&google)), seam(Kind::Google), clock.clone()),
+            vault,
+            queue: queue(seam(Kind::Queue)).await,
+            clock: clock.clone(),
+            random,
+            notifications: notifications.and_then(|text| sync::notification_address(text).unwrap()),
+            budget: TimeDelta::seconds(90),
+        };
+        let user = user_in(&table, &clock).await;
+        let world = Self { google, sync, store, clock, user, faults, _table: table };
+        world.connect().await;
+        world
+    }
+
+    /// As the connect route does it.
+    pub async fn connect(&self) {
+        let request = ConsentRequest { is_prompted: true, ..ConsentRequest::new(EMAIL, SCOPES, REDIRECT) };
+        let code = Secret::new(self.google.consent(request));
+        let grant = self.sync.google.oauth().unwrap().exchange(&code, REDIRECT, None).await.unwrap();
+        assert_eq!(grant.identity.email.as_deref(), Some(EMAIL));
+        let seal = |secret: &Secret| String::from(self.sync.vault.seal(self.user, secret).unwrap());
+        let (now, expires_at) = (self.clock.now(), grant.access.expires_at);
+        let connection = Connection {
+            sub: grant.identity.sub.clone(),
+            email: grant.identity.email.clone(),
+            picture: None,
+            scopes: grant.scopes.clone(),
+            sealed_refresh: seal(grant.refresh.as_ref().expect("a first consent brings one")),
+            access: Some(SealedAccess { sealed: seal(&grant.access.secret), issued_at: now, expires_at }),
+        };
+        let plan = |_: &Snapshot| -> Result<Plan, Error> {
+            let mut plan = Plan::default();
+            plan.google = Some(GoogleStatus::connected(now + IMPORT_LEASE));
+            plan.put_connection(&self.store, self.user, &connection)?;
+            Ok(plan)
+        };
+        self.store.mutate(self.user, &[], now, plan).await.unwrap();
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.set(self.clock.now() + time);
+    }
+
+    pub async fn import(&self) {
+        self.sync.run(&Job::Import { user: self.user, is_repair: false }, false).await.unwrap();
+    }
+
+    pub async fn pull(&self) {
+        self.sync.run(&Job::Pull { user: self.user }, false).await.unwrap();
+    }
+
+    pub async fn push(&self) {
+        self.sync.run(&Job::Push { user: self.user }, false).await.unwrap();
+    }
+
+    pub async fn try_push(&self) -> Result<(), sync::Error> {
+        self.sync.run(&Job::Push { user: self.user }, false).await
+    }
+
+    pub fn fail(&self, kind: Kind, operation: &'static str, fault: Fault) {
+        self.faults.0.lock().unwrap().push_back((kind, operation, fault));
+    }
+
+    /// An event made by hand at Google; returns its id.
+    pub fn google_event(&self, title: &str) -> String {
+        self.pass(TimeDelta::seconds(1));
+        let event = json!({
+            "summary": title,
+            "start": {"dateTime": "2026-11-23T09:00:00-08:00", "timeZone": "America/Los_Angeles"},
+            "end": {"dateTime": "2026-11-23T10:00:00-08:00", "timeZone": "America/Los_Angeles"}
+        });
+        let event = self.google.create_event(EMAIL, "primary", event).unwrap();
+        event["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn edit_at_google(&self, id: &str, patch: Value) {
+        self.pass(TimeDelta::seconds(1));
+        self.google.edit_event(EMAIL, "primary", id, patch).unwrap();
+    }
+
+    pub fn at_google(&self, id: &str) -> Value {
+        self.google.event(EMAIL, "primary", id).unwrap()
+    }
+
+    /// Titles of the events that live at Google, sorted.
+    pub fn titles_at_google(&self) -> Vec<String> {
+        let events = self.google.events(EMAIL, "primary").unwrap();
+        let live = events.iter().filter(|event| event["status"] != "cancelled");
+        let mut titles: Vec<String> =
+            live.map(|event| event["summary"].as_str().unwrap_or_default().to_owned()).collect();
+        titles.sort();
+        titles
+    }
+
+    /// Titles of the events on the grid here, sorted.
+    pub async fn titles(&self) -> Vec<String> {
+        let events = self.store.list(self.user, Shelf::Grid, None).await.unwrap();
+        let mut titles: Vec<String> =
+            events.into_iter().map(|event| event.title.unwrap_or_default()).collect();
+        titles.sort();
+        titles
+    }
+
+    pub async fn record(&self, id: EventId) -> Record {
+        self.store.record(self.user, id).await.unwrap().unwrap()
+    }
+
+    pub async fn event(&self, id: EventId) -> Event {
+        self.record(id).await.event
+    }
+
+    /// Saves an event as the web app does.
+    pub async fn save(&self, id: EventId, title: &str) {
+        self.save_on(id, title, false).await;
+    }
+
+    pub async fn save_on(&self, id: EventId, title: &str, is_someday: bool) {
+        self.pass(TimeDelta::seconds(1));
+        let time = |text: &str| text.parse().unwrap();
+        let span = Span::new(time("2026-11-24T09:00:00-08:00"), time("2026-11-24T10:00:00-08:00")).unwrap();
+        let (title, now) = (Some(title.to_owned()), self.clock.now());
+        let draft =
+            Draft::new(id, title, None, span, false, is_someday, Priority::Work, Origin::Compass, None)
+                .unwrap();
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            let is_connected = snapshot.head.is_connected();
+            Ok(Plan::of([domain::save(snapshot.record(id), &draft, is_connected, now)]))
+        };
+        self.store.mutate(self.user, &[id], now, plan).await.unwrap();
+    }
+
+    pub async fn delete(&self, id: EventId) {
+        self.pass(TimeDelta::seconds(1));
+        let now = self.clock.now();
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            Ok(Plan::of(domain::delete(snapshot.record(id), true, now)))
+        };
+        self.store.mutate(self.user, &[id], now, plan).await.unwrap();
+    }
+
+    pub async fn status(&self) -> GoogleStatus {
+        self.store.head(self.user).await.unwrap().google.unwrap()
+    }
+
+    /// The newest rev: stands still when nothing was written that a client could see.
+    pub async fn seq(&self) -> u64 {
+        self.store.head(self.user).await.unwrap().seq
+    }
+
+    pub async fn notices(&self) -> Vec<Notice> {
+        self.store.changes(self.user, 0).await.unwrap().notices
+    }
+
+    /// How many calls of a method Google has seen.
+    pub fn calls(&self, operation: &str) -> usize {
+        self.google.journal().iter().filter(|entry| entry.operation == operation).count()
+    }
+
+    /// How many writes Google has seen since the journal was cleared.
+    pub fn writes(&self) -> usize {
+        ["insert", "update", "patch", "delete"]
+            .iter()
+            .map(|method| self.calls(&format!("calendar.events.{method}")))
+            .sum()
+    }
+}
+
+pub fn id(n: u8) -> EventId {
+    EventId::new([n; 12])
+}
+
+fn config(google: &Server) -> Config {
+    Config::read(|name| match name {
+        "GOOGLE_CLIENT_ID" => Some(google.client_id().to_owned()),
+        "GOOGLE_CLIENT_SECRET" => Some(google.client_secret().to_owned()),
+        "GOOGLE_OAUTH_TOKEN_URL" => Some(google.token_url()),
+        "GOOGLE_OAUTH_REVOKE_URL" => Some(google.revoke_url()),
+        "GOOGLE_JWKS_URL" => Some(google.jwks_url()),
+        "GOOGLE_CALENDAR_URL" => Some(google.calendar_url()),
+        _ => None,
+    })
+    .unwrap()
+    .unwrap()
+}
+
+async fn queue(seam: Seam) -> Queue {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(fake_sqs::serve(listener, fake_sqs::Broker::new(fake_sqs::SystemClock::default())));
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+        .endpoint_url(&endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let created = client
+        .create_queue()
+        .queue_name("sync.fifo")
+        .attributes(QueueAttributeName::FifoQueue, "true")
+        .send()
+        .await
+        .unwrap();
+    Queue::new(client, created.queue_url.unwrap(), seam)
+}
+
+/// A user as sign-up leaves it, without the rest of sign-up.
+async fn user_in(table: &TestTable, clock: &Clock) -> UserId {
+    let user = UserId::new([7; 12]);
+    let head = Head::new("epoch".into(), Profile::default(), clock.now());
+    let mut item = serde_dynamo::to_item::<_, HashMap<_, _>>(head).unwrap();
+    item.insert("pk".into(), AttributeValue::S(format!("U#{user}")));
+    item.insert("sk".into(), AttributeValue::S("HEAD".into()));
+    table.client.put_item().table_name(&table.table_name).set_item(Some(item)).send().await.unwrap();
+    user
+}
