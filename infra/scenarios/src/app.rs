@@ -1,0 +1,116 @@
+//! One bundle for one test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use auth::access::Signer;
+use contract::auth::AccessPayload;
+use fake_sqs::NewMessage;
+use local::keys::Keys;
+use local::{Cloud, Options};
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::wait::PATIENCE;
+
+/// The web app's origin. Nothing listens there.
+pub const WEB_URL: &str = "http://localhost:9080";
+/// Satisfies every rule for passwords.
+pub(crate) const PASSWORD: &str = "correct horse 1";
+
+/// A bundle of its own: nothing in it is shared with another test, so that all run side by side.
+pub struct TestApp {
+    cloud: Cloud,
+    signer: Signer,
+    http: reqwest::Client,
+    people: AtomicU32,
+    polls: AtomicU32,
+}
+
+impl TestApp {
+    /// Starts one, whose streams are held and read the log often: a test is not to wait for either.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with other options.
+    pub async fn start_with(adjust: impl FnOnce(&mut Options)) -> Self {
+        // Fails only if the process has a provider already, which will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let built = tokio::task::spawn_blocking(|| local::builder::functions(false)).await;
+        let functions = built.expect("the builder does not panic").expect("the functions build");
+        let keys = Keys::generate().expect("keys");
+        let signer = Signer::from_base64(&keys.parameters()["SessionSigningKey"]).expect("a signing key");
+
+        let mut options = Options::new(functions);
+        options.web_url = WEB_URL.to_owned();
+        options.parameters = keys.parameters().clone();
+        options.parameters.insert("StreamMode".to_owned(), "hold".to_owned());
+        options.variables.insert("STREAM_POLL_MILLIS".to_owned(), "25".to_owned());
+        adjust(&mut options);
+        let cloud = Cloud::start(options).await.expect("the cloud starts");
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        Self {
+            cloud,
+            signer,
+            http: http.expect("a client"),
+            people: AtomicU32::new(0),
+            polls: AtomicU32::new(0),
+        }
+    }
+
+    /// The cloud it runs in.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// The fake Google, to act there as its users and to order faults.
+    pub fn google(&self) -> &fake_google::Server {
+        self.cloud.google().expect("there is a fake Google")
+    }
+
+    /// Name of the queue of all work against Google.
+    pub fn sync_queue(&self) -> &'static str {
+        "SyncQueue.fifo"
+    }
+
+    /// A browser that has never been here, at the web app's origin.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.cloud.url(), self.http.clone())
+    }
+
+    /// A browser with a person who has just signed up, under an address of their own.
+    pub async fn person(&self) -> Browser {
+        let number = self.people.fetch_add(1, Ordering::Relaxed);
+        let mut browser = self.browser();
+        let _ = browser.sign_up("Ada Lovelace", &format!("ada{number}@example.com"), PASSWORD).await.ok();
+        browser
+    }
+
+    /// Waits until nothing is under way: queues, outbox, notifications, invocations. Open streams don't count.
+    pub async fn quiesce(&self) {
+        self.cloud.quiesce(PATIENCE).await.expect("the cloud comes to rest");
+    }
+
+    /// Runs what a schedule runs, to its end.
+    pub async fn tick(&self, name: &str) {
+        self.cloud.tick(name).await.expect("the schedule's function succeeds");
+    }
+
+    /// Has the worker ask Google what changed, as a notification or the sweep does.
+    pub fn poll_google(&self, browser: &Browser) {
+        let number = self.polls.fetch_add(1, Ordering::Relaxed);
+        let job = json!({ "job": "pull", "user": browser.user() });
+        let message = NewMessage::new(job.to_string()).in_group(browser.user());
+        let message = message.with_deduplication_id(format!("poll {number}"));
+        self.cloud.queues().send(self.sync_queue(), message).expect("the queue takes a job");
+    }
+
+    /// The access token that the browser would hold an hour later: true in all but its time.
+    pub fn expired(&self, access_token: &str) -> String {
+        let payload = crate::browser::payload_of(access_token);
+        let mut payload: AccessPayload = serde_json::from_value(payload).expect("a payload");
+        payload.iat -= 7_200;
+        payload.exp -= 7_200;
+        self.signer.sign(&payload).expect("a token")
+    }
+}

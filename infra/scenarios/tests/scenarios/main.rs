@@ -1,0 +1,12 @@
+//! What the bundle must show, end to end: one test per promise, each in a world of its own.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "also the helpers beside the tests are tests")]
+
+mod auth;
+mod event;
+mod faults;
+mod google;
+mod input;
+mod isolation;
+mod live;
+mod wire;
+mod workspace;
