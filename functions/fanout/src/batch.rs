@@ -31,7 +31,7 @@ impl Delivery {
     /// so whatever it suppresses was answered. With any earlier entry, a batch that grew before it was delivered again would lose
     /// its tail.
     pub fn deduplication_id(&self) -> String {
-        format!("{}-{}", self.job.user(), self.newest)
+        format!("log.{}.{}", self.job.user(), self.newest)
     }
 }
 

@@ -9,6 +9,7 @@ mod batch;
 use domain::Job;
 use futures_util::{StreamExt, stream};
 use runtime::stream::Record;
+use sync::Queue;
 
 use crate::batch::{Batch, Delivery};
 
@@ -23,6 +24,14 @@ pub trait Outbox: Sync {
     /// Sends a job. One whose `deduplication_id` was seen in the last five minutes is accepted and not delivered again.
     fn send(&self, job: &Job, deduplication_id: &str)
     -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl Outbox for Queue {
+    type Error = sync::queue::Error;
+
+    async fn send(&self, job: &Job, deduplication_id: &str) -> Result<(), Self::Error> {
+        Queue::send(self, job, deduplication_id).await
+    }
 }
 
 /// Delivers what the records of a batch ask for. Returns the sequence number of the first record that is not yet

@@ -12,7 +12,7 @@ const BEN: UserId = UserId::new([2; 12]);
 
 /// A FIFO queue: what it accepted, each with its id, and what it is told to refuse.
 #[derive(Default)]
-struct Queue {
+struct FakeQueue {
     accepted: Mutex<Vec<(Job, String)>>,
     seen: Mutex<BTreeSet<String>>,
     refused: Option<UserId>,
@@ -22,7 +22,7 @@ struct Queue {
 #[error("the queue is away")]
 struct Away;
 
-impl Outbox for Queue {
+impl Outbox for FakeQueue {
     type Error = Away;
 
     async fn send(&self, job: &Job, deduplication_id: &str) -> Result<(), Away> {
@@ -36,7 +36,7 @@ impl Outbox for Queue {
     }
 }
 
-impl Queue {
+impl FakeQueue {
     fn accepted(&self) -> Vec<(Job, String)> {
         self.accepted.lock().unwrap().clone()
     }
@@ -63,12 +63,12 @@ fn poison(number: usize) -> Record {
 }
 
 fn push(user: UserId, rev: Rev) -> (Job, String) {
-    (Job::Push { user }, format!("{user}-{rev}"))
+    (Job::Push { user }, format!("log.{user}.{rev}"))
 }
 
 #[tokio::test]
 async fn a_burst_of_edits_is_one_job_per_user() {
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     let records = vec![edit(1, ANA, 7), edit(2, BEN, 3), edit(3, ANA, 8), edit(4, ANA, 9)];
     assert_eq!(handle(&queue, records).await, None);
     let mut accepted = queue.accepted();
@@ -78,7 +78,7 @@ async fn a_burst_of_edits_is_one_job_per_user() {
 
 #[tokio::test]
 async fn a_record_that_is_no_new_entry_of_a_log_asks_for_nothing() {
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     let image = json!({ "pk": format!("U#{ANA}"), "rev": 7, "dirty": "7" });
     let records = vec![
         record(1, image.clone(), image.clone()),
@@ -93,11 +93,11 @@ async fn a_record_that_is_no_new_entry_of_a_log_asks_for_nothing() {
 
 #[tokio::test]
 async fn a_second_delivery_of_a_batch_or_of_its_tail_enqueues_nothing() {
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     let records = vec![edit(1, ANA, 7), wanted(2, ANA, 8, Job::Pull { user: ANA }), edit(3, ANA, 9)];
     handle(&queue, records.clone()).await;
     let once = queue.accepted();
-    assert_eq!(once, [push(ANA, 9), (Job::Pull { user: ANA }, format!("{ANA}-8"))]);
+    assert_eq!(once, [push(ANA, 9), (Job::Pull { user: ANA }, format!("log.{ANA}.8"))]);
     handle(&queue, records.clone()).await;
     handle(&queue, records[1..].to_vec()).await;
     assert_eq!(queue.accepted(), once);
@@ -105,7 +105,7 @@ async fn a_second_delivery_of_a_batch_or_of_its_tail_enqueues_nothing() {
 
 #[tokio::test]
 async fn a_batch_that_grew_before_it_came_again_is_answered_to_its_end() {
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     handle(&queue, vec![edit(1, ANA, 7)]).await;
     handle(&queue, vec![edit(1, ANA, 7), edit(2, ANA, 8)]).await;
     assert_eq!(queue.accepted(), [push(ANA, 7), push(ANA, 8)]);
@@ -113,7 +113,7 @@ async fn a_batch_that_grew_before_it_came_again_is_answered_to_its_end() {
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_reported_and_what_is_before_it_is_done() {
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     let records = vec![edit(1, ANA, 7), poison(2), edit(3, BEN, 3)];
     assert_eq!(handle(&queue, records).await, Some("2".into()));
     assert_eq!(queue.accepted(), [push(ANA, 7)]);
@@ -121,7 +121,7 @@ async fn a_record_that_cannot_be_read_is_reported_and_what_is_before_it_is_done(
 
 #[tokio::test]
 async fn the_stream_goes_on_from_the_first_record_whose_job_could_not_be_sent() {
-    let queue = Queue { refused: Some(BEN), ..Queue::default() };
+    let queue = FakeQueue { refused: Some(BEN), ..FakeQueue::default() };
     let records = vec![edit(1, ANA, 7), edit(2, BEN, 3), edit(3, BEN, 4), edit(4, ANA, 8), poison(5)];
     assert_eq!(handle(&queue, records).await, Some("2".into()));
     // One user's trouble is not another's.
@@ -137,7 +137,7 @@ async fn the_sample_of_a_batch_is_understood() {
         old: record.change.old_image,
         new: record.change.new_image,
     });
-    let queue = Queue::default();
+    let queue = FakeQueue::default();
     assert_eq!(handle(&queue, records.collect()).await, None);
     assert!(!queue.accepted().is_empty());
 }
@@ -156,7 +156,7 @@ proptest! {
             *rev += 1;
             edit(number, if *is_ana { ANA } else { BEN }, *rev)
         }).collect();
-        let queue = Queue::default();
+        let queue = FakeQueue::default();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut done = 0;
         for (back, length) in batches.into_iter().chain([(8, log.len() + 8)]) {
