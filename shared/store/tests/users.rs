@@ -1,5 +1,11 @@
 //! Users, sessions and resets against a table made from the bundle's own template: every claim is won by one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is not as it should be"
+)]
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
