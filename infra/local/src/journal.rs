@@ -22,6 +22,8 @@ pub struct Entry {
     pub request_id: String,
     /// `None` if the invocation succeeded (an HTTP error status is a success), else why it failed.
     pub failure: Option<String>,
+    /// HTTP status of the answer, if it has one.
+    pub status: Option<u16>,
     /// From the delivery of the event to the end of the answer.
     pub duration: Duration,
     /// Whether an environment was started for it.
@@ -56,7 +58,11 @@ impl Entry {
     }
 
     fn line(&self) -> String {
-        let outcome = self.failure.as_deref().unwrap_or("ok");
+        let outcome = match (&self.failure, self.status) {
+            (Some(failure), _) => failure.clone(),
+            (None, Some(status)) => status.to_string(),
+            (None, None) => "ok".to_owned(),
+        };
         let cold = if self.is_cold { " cold" } else { "" };
         let units = match (self.read_units(), self.write_units()) {
             (None, None) => String::new(),

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,6 +37,20 @@ impl Streaming {
 }
 
 impl Answer {
+    /// The HTTP status that the answer asks for, if it is one to an HTTP request.
+    pub(crate) fn status(&self) -> Option<u16> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Head {
+            status_code: Option<u16>,
+        }
+        let head = match self {
+            Self::Buffered(bytes) => serde_json::from_slice::<Head>(bytes).ok()?,
+            Self::Streaming(streaming) => Head::deserialize(streaming.prelude.as_ref()?).ok()?,
+        };
+        head.status_code
+    }
+
     /// The whole answer, waiting for a stream's end; a broken stream counts up to where it broke.
     pub async fn collect(self) -> Bytes {
         match self {

@@ -166,6 +166,7 @@ impl Pool {
             trigger,
             request_id,
             failure: attempt.failure.map(|failure| failure.to_string()),
+            status: attempt.status,
             duration: attempt.duration,
             is_cold: attempt.is_cold,
             fields: fields.unwrap_or_default(),
@@ -180,22 +181,18 @@ impl Pool {
             Ok(delivered) => delivered,
             Err(failure) => {
                 answer(reply, Err(failure.clone()));
-                return Attempt {
-                    failure: Some(failure),
-                    duration: asked.elapsed(),
-                    is_cold: true,
-                    line: None,
-                };
+                return Attempt::not_begun(failure, asked.elapsed());
             }
         };
         let is_cold = environment.begins_to_serve();
         let delivered = Instant::now();
-        let failure = self.follow(&environment, delivery, guard, reply).await.err();
+        let mut status = None;
+        let failure = self.follow(&environment, delivery, guard, reply, &mut status).await.err();
         let duration = delivered.elapsed();
         if environment.is_alive() {
             lock(&self.idle).push(environment);
         }
-        Attempt { failure, duration, is_cold, line: Some(line) }
+        Attempt { failure, status, duration, is_cold, line: Some(line) }
     }
 
     /// Finds an environment and waits until it has fetched the event. One that dies before that has lost nothing: an
@@ -254,6 +251,7 @@ impl Pool {
         delivery: Delivery,
         guard: &mut Running,
         reply: Reply,
+        status: &mut Option<u16>,
     ) -> Result<(), Failure> {
         let Delivery { answer: answered, done, .. } = delivery;
         let deadline = tokio::time::Instant::now() + self.launch.timeout;
@@ -261,6 +259,7 @@ impl Pool {
         if matches!(outcome, Ok(Answer::Streaming(_))) {
             guard.becomes_stream();
         }
+        *status = outcome.as_ref().ok().and_then(Answer::status);
         let begun = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
         answer(reply, outcome);
         begun?;
@@ -300,10 +299,17 @@ type Line = oneshot::Receiver<Map<String, Value>>;
 /// How an invocation went.
 struct Attempt {
     failure: Option<Failure>,
+    status: Option<u16>,
     duration: Duration,
     is_cold: bool,
     /// The function's `invocation` log line, which may still be on its way.
     line: Option<Line>,
+}
+
+impl Attempt {
+    fn not_begun(failure: Failure, duration: Duration) -> Self {
+        Self { failure: Some(failure), status: None, duration, is_cold: true, line: None }
+    }
 }
 
 /// Counts an invocation from before its start to after its end.

@@ -49,8 +49,9 @@ impl Timing {
                 .year(Year::Required)
                 .alternative_weekdays(true)
                 .build();
-            let cron =
-                parser.parse(&format!("0 {cron}")).map_err(|error| anyhow!("`{expression}`: {error}"))?;
+            let cron = parser
+                .parse(&format!("0 {}", with_ranges(cron)))
+                .map_err(|error| anyhow!("`{expression}`: {error}"))?;
             return Ok(Self::Cron(Box::new(cron)));
         }
         bail!("the local cloud does not know the schedule `{expression}`")
@@ -78,6 +79,19 @@ impl Timing {
             }
         }
     }
+}
+
+/// Writes a step without a range (`5/15`, from 5 to the end) with one (`5-59/15`): croner takes only that.
+fn with_ranges(cron: &str) -> String {
+    let fields = cron.split_whitespace().zip(["59", "23", "31", "12", "7", "2199"]);
+    let fields = fields.map(|(field, last)| {
+        let parts = field.split(',').map(|part| match part.split_once('/') {
+            Some((from, step)) if from.parse::<u32>().is_ok() => format!("{from}-{last}/{step}"),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join(",")
+    });
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 impl Schedule {

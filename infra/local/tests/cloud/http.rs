@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
-use crate::{cloud, journal};
+use crate::{cloud, invoke, journal};
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().build().unwrap()
@@ -20,7 +20,8 @@ async fn a_route_leads_to_its_function_and_its_answer_back() {
     assert_eq!(sent.headers()["x-a"], "1");
     assert_eq!(sent.headers().get_all("set-cookie").iter().count(), 2);
     assert_eq!(sent.text().await.unwrap(), "hi");
-    assert_eq!(journal(&cloud).await[0].trigger, "POST /web/17");
+    let entry = &journal(&cloud).await[0];
+    assert_eq!((entry.trigger.as_str(), entry.status), ("POST /web/17", Some(201)));
 }
 
 #[tokio::test]
@@ -131,4 +132,31 @@ async fn a_signed_url_refuses_the_unsigned() {
         (refused.status().as_u16(), refused.text().await.unwrap().as_str()),
         (403, r#"{"Message":"Forbidden"}"#)
     );
+}
+
+#[tokio::test]
+async fn the_cloud_s_own_endpoints_tick_reset_and_show_mails() {
+    let cloud = cloud().await;
+    let own = |path: &str| format!("{}/_local/{path}", cloud.url());
+    assert_eq!(client().post(own("tick/timer")).send().await.unwrap().status(), 204);
+    let unknown = client().post(own("tick/nobody")).send().await.unwrap();
+    assert_eq!((unknown.status().as_u16(), unknown.text().await.unwrap().contains("nobody")), (400, true));
+
+    let variables = invoke(&cloud, "web", json!({ "do": "environment" })).await.unwrap();
+    let service = variables["AWS_ENDPOINT_URL_SESV2"].as_str().unwrap().to_owned();
+    let mail = json!({
+        "FromEmailAddress": "from@example.com",
+        "Destination": { "ToAddresses": ["to@example.com"] },
+        "Content": { "Simple": {
+            "Subject": { "Data": "Reset" }, "Body": { "Text": { "Data": "Go to http://localhost/r?t=1." } },
+        } },
+    });
+    let sent = client().post(format!("{service}/v2/email/outbound-emails")).json(&mail).send().await.unwrap();
+    assert!(sent.json::<Value>().await.unwrap()["MessageId"].is_string());
+    let mails: Value = client().get(own("mails")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(mails[0]["links"], json!(["http://localhost/r?t=1"]));
+    assert_eq!(cloud.mails()[0].to, ["to@example.com"]);
+
+    assert_eq!(client().post(own("reset")).send().await.unwrap().status(), 204);
+    assert!(cloud.mails().is_empty());
 }
