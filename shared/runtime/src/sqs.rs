@@ -12,6 +12,8 @@ use crate::{Error, invocation};
 pub struct Message<T> {
     /// By which the queue knows it.
     pub id: String,
+    /// By which this delivery of it is known to the queue.
+    pub receipt: String,
     /// How often it was handed out, this time included.
     pub receive_count: u32,
     /// What it says.
@@ -47,8 +49,9 @@ fn parse<T: DeserializeOwned>(event: SqsEvent) -> (Vec<Message<T>>, Vec<String>)
     for record in event.records {
         let receive_count = receive_count(&record);
         let id = record.message_id.unwrap_or_default();
+        let receipt = record.receipt_handle.unwrap_or_default();
         match serde_json::from_str(record.body.as_deref().unwrap_or_default()) {
-            Ok(body) => messages.push(Message { id, receive_count, body }),
+            Ok(body) => messages.push(Message { id, receipt, receive_count, body }),
             Err(error) => {
                 tracing::error!(message_id = id, %error, "a message cannot be read");
                 failed.push(id);

@@ -55,8 +55,16 @@ pub struct Sync {
     pub random: Random,
     /// Where Google may send notifications; without it calendars are polled.
     pub notifications: Option<NotificationAddress>,
-    /// How long one job may work before it hands the rest to a further message. Well below the function's time-out.
-    pub budget: TimeDelta,
+}
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// From when on a job hands what is left to a further message. Well before the function's time-out: the step that is under way is
+    /// still done.
+    pub until: DateTime<Utc>,
+    /// Whether nobody will try again: what must not stay as it is, such as an import that seems to run, is then brought to an end.
+    pub is_last_try: bool,
 }
 
 /// How a job may end that has not failed.
@@ -68,15 +76,14 @@ enum Progress {
 }
 
 impl Sync {
-    /// Does a job. `is_last_try` says that nobody will try again: what must not stay as it is, such as an import that seems to run, is
-    /// then brought to an end.
+    /// Does a job.
     ///
     /// # Errors
     /// Any error; [`Error::is_retryable`] tells whether a later try can succeed. That the user has withdrawn access is not an error.
-    pub async fn run(&self, job: &Job, is_last_try: bool) -> Result<(), Error> {
+    pub async fn run(&self, job: &Job, effort: Effort) -> Result<(), Error> {
         let mut attempt = 1;
         loop {
-            match self.attempt(job, is_last_try).await {
+            match self.attempt(job, effort).await {
                 Err(Error::Superseded) if attempt < ATTEMPTS => attempt += 1,
                 // The user left meanwhile: nothing is left to do.
                 Err(Error::Disconnected) => return Ok(()),
@@ -85,12 +92,12 @@ impl Sync {
         }
     }
 
-    async fn attempt(&self, job: &Job, is_last_try: bool) -> Result<(), Error> {
+    async fn attempt(&self, job: &Job, effort: Effort) -> Result<(), Error> {
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
-        let until = self.clock.now() + self.budget;
+        let until = effort.until;
         let result = match job {
             Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
-            Job::Pull { .. } => self.pull(&mut account, until).await,
+            Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
             Job::Push { .. } => self.push(&mut account, until).await,
             Job::RenewWatch { .. } => self.renew(&mut account, until).await,
         };
@@ -99,7 +106,7 @@ impl Sync {
             Ok(Progress::Unfinished) => self.go_on(job).await,
             Err(error) if error.needs_reconnect() => self.revoked(&account).await,
             Err(error) => {
-                let is_final = is_last_try || !error.is_retryable();
+                let is_final = effort.is_last_try || !error.is_retryable();
                 if is_final && matches!(job, Job::Import { .. }) {
                     self.end_failed_import(&account, &error).await?;
                 }

@@ -12,6 +12,19 @@ use crate::due::{POLL, SILENCE};
 use crate::{Error, Progress, Sync};
 
 impl Sync {
+    /// Reads what changed at Google, then sends what is still to be sent: an edit whose own message was lost waits for the next poll at
+    /// most.
+    pub(crate) async fn pull_and_push(
+        &self,
+        account: &mut Account,
+        until: DateTime<Utc>,
+    ) -> Result<Progress, Error> {
+        match self.pull(account, until).await? {
+            Progress::Done => self.push(account, until).await,
+            Progress::Unfinished => Ok(Progress::Unfinished),
+        }
+    }
+
     pub(crate) async fn pull(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
         let is_importing = account.status.is_importing(self.clock.now());
         for mut state in account.calendars.clone() {

@@ -57,7 +57,7 @@ impl Sync {
                 *stored = state;
             }
         }
-        self.pull(account, until).await
+        self.pull_and_push(account, until).await
     }
 
     /// Makes sure that the calendar is watched, if it can be.

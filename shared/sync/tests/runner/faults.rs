@@ -117,7 +117,7 @@ async fn an_import_that_was_cut_goes_on_at_its_page() {
         GoogleFault::refuse("calendar.events.list", StatusCode::SERVICE_UNAVAILABLE, "backendError").after(2),
     );
     let job = Job::Import { user: world.user, is_repair: false };
-    assert!(world.sync.run(&job, false).await.unwrap_err().is_retryable());
+    assert!(world.run(&job).await.unwrap_err().is_retryable());
     assert_eq!(world.titles().await.len(), 8);
     let stored = world.store.google(world.user).await.unwrap().unwrap();
     assert_eq!(stored.calendars[0].sync_token, None, "the token is never ahead of the data");
@@ -140,7 +140,7 @@ async fn a_spent_page_token_begins_the_traversal_anew() {
     world.google.inject(
         GoogleFault::refuse("calendar.events.list", StatusCode::SERVICE_UNAVAILABLE, "backendError").after(1),
     );
-    assert!(world.sync.run(&Job::Pull { user: world.user }, false).await.is_err());
+    assert!(world.run(&Job::Pull { user: world.user }).await.is_err());
     world.google.expire_page_tokens();
     world.pull().await;
     assert_eq!(world.titles().await.len(), 6);
@@ -157,7 +157,7 @@ async fn what_a_repair_does_not_see_is_looked_up_before_it_is_deleted() {
     world.google.invalidate_sync_tokens(EMAIL).unwrap();
     world.pull().await;
     world.google.clear_journal();
-    world.sync.run(&Job::Import { user: world.user, is_repair: true }, false).await.unwrap();
+    world.run(&Job::Import { user: world.user, is_repair: true }).await.unwrap();
     assert_eq!(world.titles().await, ["becomes a series"]);
     assert_eq!(world.calls("calendar.events.get"), 2);
 }
@@ -216,11 +216,11 @@ async fn a_failing_token_endpoint_is_no_revocation() {
         StatusCode::SERVICE_UNAVAILABLE,
         "internal_failure",
     ));
-    let error = world.sync.run(&Job::Pull { user: world.user }, false).await.unwrap_err();
+    let error = world.run(&Job::Pull { user: world.user }).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
     assert!(!world.status().await.is_revoked);
     world.google.inject(GoogleFault::refuse("oauth.token", StatusCode::UNAUTHORIZED, "invalid_client"));
-    let error = world.sync.run(&Job::Pull { user: world.user }, false).await.unwrap_err();
+    let error = world.run(&Job::Pull { user: world.user }).await.unwrap_err();
     assert!(!error.is_retryable(), "{error}");
     assert!(!world.status().await.is_revoked);
 }
@@ -247,10 +247,10 @@ async fn throttling_is_worth_another_try_and_the_last_one_ends_the_import_with_a
     let limited = || GoogleFault::refuse("calendar.events.list", StatusCode::FORBIDDEN, "rateLimitExceeded");
     let job = Job::Import { user: world.user, is_repair: false };
     world.google.inject(limited());
-    assert!(world.sync.run(&job, false).await.unwrap_err().is_retryable());
+    assert!(world.run(&job).await.unwrap_err().is_retryable());
     assert_eq!(world.status().await.import, ImportFlag::Importing);
     world.google.inject(limited());
-    assert!(world.sync.run(&job, true).await.is_err());
+    assert!(world.run_last(&job).await.is_err());
     assert_eq!(world.status().await.import, ImportFlag::Errored);
     let notices = world.notices().await;
     let Some(Notice::ImportEnded(outcome)) = notices.last() else { panic!("{notices:?}") };
@@ -266,7 +266,7 @@ async fn a_crash_cannot_leave_an_import_running_for_ever() {
         StatusCode::SERVICE_UNAVAILABLE,
         "backendError",
     ));
-    assert!(world.sync.run(&Job::Import { user: world.user, is_repair: false }, false).await.is_err());
+    assert!(world.run(&Job::Import { user: world.user, is_repair: false }).await.is_err());
     let state = |status: GoogleStatus| GoogleStatus::state(Some(&status), world.clock.now());
     assert_eq!(state(world.status().await), ConnectionState::Importing);
     world.pass(TimeDelta::minutes(16));

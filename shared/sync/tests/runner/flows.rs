@@ -7,6 +7,8 @@ use domain::{
 use fake_google::Paging;
 use serde_json::json;
 use store::{Due, SHARDS};
+use sync::Effort;
+use sync::due::enqueue_due;
 
 use crate::world::{EMAIL, World, id};
 
@@ -230,7 +232,7 @@ async fn a_spent_sync_token_leads_to_a_repair_that_keeps_local_edits_and_finds_d
 
     let repair = Job::Import { user: world.user, is_repair: true };
     assert!(world.notices().await.contains(&Notice::Wanted(repair.clone())));
-    world.sync.run(&repair, false).await.unwrap();
+    world.run(&repair).await.unwrap();
     world.push().await;
     assert_eq!(world.titles().await, ["changed", "unsent"]);
     assert_eq!(world.titles_at_google(), ["changed", "unsent"]);
@@ -269,7 +271,7 @@ async fn a_watch_is_opened_before_the_import_and_replaced_before_it_ends() {
     assert!(world.store.claim(Due::Renewal, &row, next).await.unwrap());
     assert!(!world.store.claim(Due::Renewal, &row, next).await.unwrap(), "two runs do not both take it");
 
-    world.sync.run(&Job::RenewWatch { user: world.user }, false).await.unwrap();
+    world.run(&Job::RenewWatch { user: world.user }).await.unwrap();
     let second = only_channel(&world);
     assert_ne!(second, first);
     assert_eq!(world.store.channel(&first).await.unwrap(), None);
@@ -290,4 +292,49 @@ async fn a_calendar_that_sends_no_notifications_is_polled() {
         due.extend(world.store.due(Due::Poll, shard, world.clock.now(), 10).await.unwrap());
     }
     assert_eq!(due.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_whose_time_is_up_goes_on_in_a_further_message() {
+    let world = World::connected().await;
+    for n in 0..6 {
+        world.google_event(&format!("event {n}"));
+    }
+    world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
+    let hurried = Effort { until: world.clock.now(), is_last_try: false };
+    let mut rounds = 0;
+    while world.status().await.import != ImportFlag::Completed {
+        world.sync.run(&Job::Import { user: world.user, is_repair: false }, hurried).await.unwrap();
+        rounds += 1;
+        assert!(rounds < 10, "each makes progress");
+    }
+    assert!(rounds > 2);
+    assert_eq!(world.titles().await.len(), 6);
+    assert_eq!(world.notices().await.iter().filter(|n| **n == Notice::ImportStarted).count(), 1);
+}
+
+#[tokio::test]
+async fn what_was_left_to_send_is_sent_with_the_next_poll() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.pull().await;
+    assert_eq!(world.titles_at_google(), ["Lunch"]);
+}
+
+#[tokio::test]
+async fn what_is_due_becomes_a_job_once_and_nothing_is_due_for_who_has_left() {
+    let world = World::connected().await;
+    world.import().await;
+    let run =
+        async || enqueue_due(&world.store, &world.sync.queue, Due::Poll, world.clock.now()).await.unwrap();
+    assert_eq!(run().await, 0);
+    world.pass(TimeDelta::minutes(6));
+    assert_eq!(run().await, 1);
+    assert_eq!(run().await, 0, "it is claimed");
+    world.pass(TimeDelta::minutes(6));
+    world.google.revoke_grants(EMAIL);
+    world.google.expire_access_tokens(EMAIL);
+    world.pull().await;
+    assert_eq!(run().await, 0);
 }

@@ -19,7 +19,7 @@ use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
 use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
-use sync::{IMPORT_LEASE, Queue, Sync};
+use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
 const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
@@ -78,7 +78,6 @@ impl World {
             clock: clock.clone(),
             random,
             notifications: notifications.and_then(|text| sync::notification_address(text).unwrap()),
-            budget: TimeDelta::seconds(90),
         };
         let user = user_in(&table, &clock).await;
         let world = Self { google, sync, store, clock, user, faults, _table: table };
@@ -116,20 +115,33 @@ impl World {
         self.clock.set(self.clock.now() + time);
     }
 
+    pub async fn run(&self, job: &Job) -> Result<(), sync::Error> {
+        self.sync.run(job, self.effort(false)).await
+    }
+
+    /// A try after which there is none.
+    pub async fn run_last(&self, job: &Job) -> Result<(), sync::Error> {
+        self.sync.run(job, self.effort(true)).await
+    }
+
+    fn effort(&self, is_last_try: bool) -> Effort {
+        Effort { until: self.clock.now() + TimeDelta::seconds(90), is_last_try }
+    }
+
     pub async fn import(&self) {
-        self.sync.run(&Job::Import { user: self.user, is_repair: false }, false).await.unwrap();
+        self.run(&Job::Import { user: self.user, is_repair: false }).await.unwrap();
     }
 
     pub async fn pull(&self) {
-        self.sync.run(&Job::Pull { user: self.user }, false).await.unwrap();
+        self.run(&Job::Pull { user: self.user }).await.unwrap();
     }
 
     pub async fn push(&self) {
-        self.sync.run(&Job::Push { user: self.user }, false).await.unwrap();
+        self.run(&Job::Push { user: self.user }).await.unwrap();
     }
 
     pub async fn try_push(&self) -> Result<(), sync::Error> {
-        self.sync.run(&Job::Push { user: self.user }, false).await
+        self.run(&Job::Push { user: self.user }).await
     }
 
     pub fn fail(&self, kind: Kind, operation: &'static str, fault: Fault) {
