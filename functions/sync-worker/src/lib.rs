@@ -1,0 +1,130 @@
+//! `sync-worker`: does all work against Google, one user at a time.
+//!
+//! A queue group is a user, so nobody else works for a user meanwhile. The jobs of a batch are folded: a job is a hint, and two of the same
+//! kind are one. A job that failed for a passing reason comes back after a while, with everything that waits behind it; one that
+//! failed for good is delivered a few times more, fast, and ends in the dead-letter queue with its reason in the log, and does not hold
+//! up its neighbours.
+
+mod configuration;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Job, UserId};
+use futures_util::future::join_all;
+use runtime::sqs::Message;
+use sync::{Effort, Error, Sync, describe};
+
+/// How long a batch may work before its jobs hand the rest to further messages; the function itself has two minutes.
+const BUDGET: TimeDelta = TimeDelta::seconds(80);
+/// How often the queue hands a message out before it goes to the dead-letter queue.
+const RECEIVES: u32 = 5;
+/// The first and the longest wait before another try.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
+/// The wait before another delivery of what cannot succeed.
+const HOPELESS_WAIT: Duration = Duration::from_secs(1);
+
+/// What the function works with.
+#[derive(Clone)]
+pub struct Worker {
+    /// Does the jobs.
+    pub sync: Sync,
+}
+
+/// Does a batch; returns the ids of the messages that are to come again.
+pub async fn handle(worker: &Worker, messages: Vec<Message<Job>>) -> Vec<String> {
+    let until = worker.sync.clock.now() + BUDGET;
+    let mut users: BTreeMap<UserId, Vec<Message<Job>>> = BTreeMap::new();
+    for message in messages {
+        users.entry(message.body.user()).or_default().push(message);
+    }
+    let work = users.into_values().map(|messages| worker.work(messages, until));
+    join_all(work).await.into_iter().flatten().collect()
+}
+
+impl Worker {
+    /// Does one user's messages, in order.
+    async fn work(&self, messages: Vec<Message<Job>>, until: DateTime<Utc>) -> Vec<String> {
+        let mut jobs = fold(messages).into_iter();
+        let mut failed = Vec::new();
+        while let Some((job, messages)) = jobs.next() {
+            let receives = messages.iter().map(|message| message.receive_count).max().unwrap_or(1);
+            let effort = Effort { until, is_last_try: receives >= RECEIVES };
+            let Err(error) = self.sync.run(&job, effort).await else { continue };
+            log(&job, receives, &error);
+            if !error.is_retryable() {
+                failed.extend(self.give_back(messages, HOPELESS_WAIT).await);
+                continue;
+            }
+            // What waits behind it would meet the same, and must not overtake it in the queue.
+            let behind = jobs.by_ref().flat_map(|(_, messages)| messages);
+            let all = messages.into_iter().chain(behind).collect();
+            failed.extend(self.give_back(all, self.wait(receives, &error)).await);
+        }
+        failed
+    }
+
+    /// Has messages handed out again after `wait`; without it they would rest for the queue's visibility time-out.
+    async fn give_back(&self, messages: Vec<Message<Job>>, wait: Duration) -> Vec<String> {
+        let returned =
+            join_all(messages.iter().map(|message| self.sync.queue.retry_in(&message.receipt, wait)));
+        for error in returned.await.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "a message will come back later than it should");
+        }
+        messages.into_iter().map(|message| message.id).collect()
+    }
+
+    /// Grows with each try, is never shorter than what the other side asks for, and differs a little from user to user.
+    fn wait(&self, receives: u32, error: &Error) -> Duration {
+        let grown = FIRST_WAIT.saturating_mul(4_u32.saturating_pow(receives.saturating_sub(1)));
+        let wait = grown.max(error.retry_after().unwrap_or_default()).min(LONGEST_WAIT);
+        let jitter = self.sync.random.below(u64::try_from(wait.as_millis() / 4).unwrap_or(0));
+        wait + Duration::from_millis(jitter)
+    }
+}
+
+/// The different jobs in the order in which they were first asked for, each with the messages that ask for it.
+fn fold(messages: Vec<Message<Job>>) -> Vec<(Job, Vec<Message<Job>>)> {
+    let mut folded: Vec<(Job, Vec<Message<Job>>)> = Vec::new();
+    for message in messages {
+        match folded.iter_mut().find(|(job, _)| *job == message.body) {
+            Some((_, messages)) => messages.push(message),
+            None => folded.push((message.body.clone(), vec![message])),
+        }
+    }
+    folded
+}
+
+fn log(job: &Job, receives: u32, error: &Error) {
+    let (name, user) = describe(job);
+    let class = error.class();
+    if error.is_retryable() && receives < RECEIVES {
+        tracing::warn!(job = name, %user, receives, ?class, %error, "a job failed and will be tried again");
+    } else {
+        tracing::error!(job = name, %user, receives, ?class, %error, "a job failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: &str, body: Job) -> Message<Job> {
+        Message { id: id.into(), receipt: id.into(), receive_count: 1, body }
+    }
+
+    #[test]
+    fn jobs_of_the_same_kind_are_one_and_keep_their_place() {
+        let user = UserId::new([1; 12]);
+        let (pull, push) = (Job::Pull { user }, Job::Push { user });
+        let folded =
+            fold(vec![message("1", pull.clone()), message("2", push.clone()), message("3", pull.clone())]);
+        let ids: Vec<(Job, Vec<String>)> = folded
+            .into_iter()
+            .map(|(job, messages)| (job, messages.into_iter().map(|message| message.id).collect()))
+            .collect();
+        assert_eq!(ids, [(pull, vec!["1".to_owned(), "3".to_owned()]), (push, vec!["2".to_owned()])]);
+    }
+}
