@@ -64,7 +64,7 @@ pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
         return Ok(directory.clone());
     }
     let names: Vec<String> = repository()?.functions()?.into_iter().map(|(_, name)| name).collect();
-    let directory = build(Target::Binaries(&names), is_release, &mut Plain)?;
+    let directory = run(Target::Binaries(&names), is_release, &mut Plain)?;
     built.insert(is_release, directory.clone());
     Ok(directory)
 }
@@ -76,7 +76,7 @@ pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// If something does not compile (the messages have been passed on), or cargo can't be started.
-pub fn build(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) -> anyhow::Result<PathBuf> {
+pub fn run(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) -> anyhow::Result<PathBuf> {
     let mut command = Command::new(outside("CARGO").map_or_else(|| OsString::from("cargo"), OsString::from));
     command.arg("build").arg("--message-format=json").current_dir(workspace());
     command.args(target.arguments());

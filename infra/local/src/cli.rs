@@ -93,7 +93,7 @@ async fn serve(common: Common) -> anyhow::Result<()> {
     // Before the build: nobody wants to wait for one and then learn that the port is taken.
     drop(server::bind_front(common.port).await?);
     let names = function_names()?;
-    let directory = build(&names, common.release)?;
+    let directory = built(&names, common.release)?;
     let cloud = Cloud::start(common.options(directory, Output::Stdout)).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -117,7 +117,7 @@ async fn invoke(mut common: Common, function: &str, file: &Path) -> anyhow::Resu
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let event: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-    let directory = build(&[function.to_owned()], common.release)?;
+    let directory = built(&[function.to_owned()], common.release)?;
     common.port = 0;
     let cloud = Cloud::start(common.options(directory, Output::Stderr)).await?;
     let answer = cloud.invoke(function, &event).await?;
@@ -185,10 +185,10 @@ fn print(line: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("standard output is closed")
 }
 
-fn build(names: &[String], is_release: bool) -> anyhow::Result<PathBuf> {
+fn built(names: &[String], is_release: bool) -> anyhow::Result<PathBuf> {
     let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")?;
     let bar = ProgressBar::new(builder::expected_units()).with_style(style).with_prefix("building");
-    let directory = builder::build(Target::Binaries(names), is_release, &mut Bar(&bar));
+    let directory = builder::run(Target::Binaries(names), is_release, &mut Bar(&bar));
     bar.finish_and_clear();
     directory
 }

@@ -125,6 +125,20 @@ async fn a_stream_that_breaks_is_seen_to_break() {
 }
 
 #[tokio::test]
+async fn a_stream_goes_on_when_its_client_has_left() {
+    let cloud = cloud().await;
+    let command = json!({ "chunks": 8, "ms": 100 });
+    let sent = client().post(format!("{}/live", cloud.url())).json(&command).send().await.unwrap();
+    drop(sent);
+    assert_eq!(cloud.open_streams("stream").unwrap(), 1);
+    while cloud.open_streams("stream").unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let entry = &journal(&cloud).await[0];
+    assert!(entry.is_ok() && entry.duration.as_millis() >= 700, "{entry:?}");
+}
+
+#[tokio::test]
 async fn a_signed_url_refuses_the_unsigned() {
     let cloud = cloud().await;
     let refused = client().get(cloud.function_url("stream").unwrap()).send().await.unwrap();

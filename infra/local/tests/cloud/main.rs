@@ -23,8 +23,7 @@ static FUNCTIONS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
         fn unit(&mut self, _name: &str) {}
         fn message(&mut self, _text: &str) {}
     }
-    let built =
-        builder::build(builder::Target::Example("probe"), false, &mut Quiet).expect("the probe builds");
+    let built = builder::run(builder::Target::Example("probe"), false, &mut Quiet).expect("the probe builds");
     let directory = tempfile::tempdir().expect("a temporary directory");
     for name in ["web", "single", "stream", "worker", "fanout", "timer"] {
         std::os::unix::fs::symlink(built.join("probe"), directory.path().join(name)).expect("a link");
