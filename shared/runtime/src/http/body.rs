@@ -9,6 +9,18 @@ use serde::de::DeserializeOwned;
 
 use super::ApiError;
 
+/// The bytes of a body, for whoever has their own words for one that cannot be read.
+#[derive(Clone, Debug)]
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
+    }
+}
+
 /// A JSON body, whatever its content type says: the web app's clients do not all set one.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
@@ -17,7 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| wrong(&error))?;
         json.end().map_err(|error| ApiError::bad_request(format!("The body is not JSON: {error}")))?;

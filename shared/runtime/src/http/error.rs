@@ -1,5 +1,7 @@
 //! From an error to a response: the one place that writes an error body.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use contract::error::{Code, ErrorBody};
@@ -21,7 +23,7 @@ enum Body {
     /// `{result, message, code?}`.
     Api(ErrorBody),
     /// `{message}`: what the session SDK's own routes and the session check answer.
-    Session(&'static str),
+    Session(Cow<'static, str>),
 }
 
 impl ApiError {
@@ -57,7 +59,17 @@ impl ApiError {
 
     /// 401: no valid session, and never anything else, because the session SDK answers every 401 with a refresh.
     pub fn session(message: &'static str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, body: Box::new(Body::Session(message)), internal: None }
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            body: Box::new(Body::Session(message.into())),
+            internal: None,
+        }
+    }
+
+    /// 400 of a route of the session SDK: the body is none that a person could have typed.
+    pub fn malformed_form(message: impl Into<Cow<'static, str>>) -> Self {
+        let body = Box::new(Body::Session(message.into()));
+        Self { status: StatusCode::BAD_REQUEST, body, internal: None }
     }
 
     /// An error of class `class` whose details are not the caller's business.
@@ -99,6 +111,12 @@ impl From<store::Error> for ApiError {
             store::Error::NoUser => Self::session("unauthorised"),
             error => Self::of_class(error.class(), error),
         }
+    }
+}
+
+impl From<auth::Error> for ApiError {
+    fn from(error: auth::Error) -> Self {
+        Self::of_class(error.class(), error)
     }
 }
 

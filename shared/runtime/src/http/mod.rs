@@ -15,7 +15,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use body::{Body, Path, Query};
+pub use body::{Body, Path, Query, RawBody};
 pub use cors::{SameSite, Web};
 pub use deadline::Deadline;
 pub use error::{ApiError, no_content};
