@@ -1,6 +1,6 @@
 //! Builds the function binaries with the cargo that built this crate.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,11 @@ use crate::table::repository;
 /// What to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target<'a> {
-    /// Binaries of the workspace.
+    /// Binaries of the workspace, as they deploy.
     Binaries(&'a [String]),
+    /// The same with the features that the workspace's tests switch on in shared dependencies: what `cargo test` has
+    /// built is then used again, where the plain binaries would have every dependency built a second time.
+    BinariesAmongTests(&'a [String]),
     /// An example of this crate, for its own tests.
     Example(&'a str),
 }
@@ -26,7 +29,20 @@ impl Target<'_> {
     fn arguments(&self) -> Vec<&str> {
         match self {
             Self::Binaries(names) => names.iter().flat_map(|name| ["--bin", name]).collect(),
+            Self::BinariesAmongTests(names) => {
+                // An example among what is asked for makes cargo count the tests' dependencies in.
+                let example = ["--example", "probe"];
+                example.into_iter().chain(names.iter().flat_map(|name| ["--bin", name])).collect()
+            }
             Self::Example(name) => vec!["--example", name],
+        }
+    }
+
+    /// As cargo's messages call it.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Binaries(_) | Self::BinariesAmongTests(_) => "bin",
+            Self::Example(_) => "example",
         }
     }
 }
@@ -51,7 +67,8 @@ impl Progress for Plain {
     }
 }
 
-/// Builds the binaries of all functions in the repository's template, once per process, and says where they are.
+/// Builds the binaries of all functions in the repository's template for a test or, released, for a measurement; once
+/// per process. Says where they are.
 ///
 /// # Errors
 /// If the template can't be read or a function does not compile.
@@ -64,7 +81,8 @@ pub fn functions(is_release: bool) -> anyhow::Result<PathBuf> {
         return Ok(directory.clone());
     }
     let names: Vec<String> = repository()?.functions()?.into_iter().map(|(_, name)| name).collect();
-    let directory = run(Target::Binaries(&names), is_release, &mut Plain)?;
+    let target = if is_release { Target::Binaries(&names) } else { Target::BinariesAmongTests(&names) };
+    let directory = run(target, is_release, &mut Plain)?;
     built.insert(is_release, directory.clone());
     Ok(directory)
 }
@@ -97,15 +115,17 @@ pub fn run(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) ->
         .context("cannot start cargo")?;
     let words = child.stderr.take().map(|pipe| std::thread::spawn(move || listen(pipe)));
 
-    let mut directories = BTreeSet::new();
+    let mut directory = None;
     let stdout = child.stdout.take().context("cargo has no output")?;
     for line in std::io::BufReader::new(stdout).lines() {
         let message: Value = serde_json::from_str(&line?).unwrap_or_default();
         match message["reason"].as_str() {
             Some("compiler-artifact") => {
                 progress.unit(message["target"]["name"].as_str().unwrap_or_default());
-                let directory = message["executable"].as_str().and_then(|path| Path::new(path).parent());
-                directories.extend(directory.map(Path::to_owned));
+                if message["target"]["kind"][0] == target.kind() {
+                    let executable = message["executable"].as_str().map(Path::new);
+                    directory = executable.and_then(Path::parent).map(Path::to_owned).or(directory);
+                }
             }
             Some("compiler-message") => {
                 progress.message(message["message"]["rendered"].as_str().unwrap_or_default());
@@ -118,7 +138,7 @@ pub fn run(target: Target<'_>, is_release: bool, progress: &mut dyn Progress) ->
         let words = words.and_then(|reader| reader.join().ok()).unwrap_or_default();
         bail!("the build failed\n{words}");
     }
-    directories.into_iter().next_back().context("cargo built no binary")
+    directory.context("cargo built no binary")
 }
 
 /// Keeps what cargo says, for the case that it fails; that it waits for another cargo is said at once.
