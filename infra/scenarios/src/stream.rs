@@ -40,7 +40,7 @@ impl Frame {
 
     fn parse(block: &str) -> Self {
         let mut frame = Self::default();
-        for line in block.lines() {
+        for line in block.trim_end().lines() {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
             match field {
