@@ -49,3 +49,24 @@ pub(super) async fn answer_in_time(request: Request, next: Next) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Context;
+
+    use super::*;
+
+    async fn deadline(request: http::Request<()>) -> Option<DateTime<Utc>> {
+        let Ok(Deadline(at)) = Deadline::from_request_parts(&mut request.into_parts().0, &()).await;
+        at
+    }
+
+    #[tokio::test]
+    async fn the_deadline_is_the_invocations() {
+        let mut context = Context::default();
+        context.deadline = 1_763_600_000_000;
+        let within = http::Request::new(()).with_lambda_context(context);
+        assert_eq!(deadline(within).await, DateTime::from_timestamp_millis(1_763_600_000_000));
+        assert_eq!(deadline(http::Request::new(())).await, None);
+    }
+}
