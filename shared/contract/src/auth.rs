@@ -13,7 +13,7 @@ use domain::UserId;
 use serde::{Deserialize, Serialize};
 
 pub use email::{BadEmail, Email};
-pub use form::{FieldError, Fields, Form, Malformed, field};
+pub use form::{FieldError, Form, Malformed, PasswordReset, Rejected, SignIn, SignUp, field};
 pub use google::GoogleCode;
 pub use outcome::{Done, LoginMethod, Outcome, ThirdParty, UserView, Webauthn};
 

@@ -1,11 +1,14 @@
 //! OAuth 2.0: from a code to tokens, from a refresh token to an access token, and back to nothing.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType, BasicTokenType};
 use oauth2::{
-    AuthType, AuthorizationCode, ClientId, ClientSecret, EmptyExtraTokenFields, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EmptyExtraTokenFields,
+    EndpointNotSet, EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use seam::Clock;
 use serde::{Deserialize, Serialize};
@@ -109,7 +112,7 @@ impl Client {
         if let Some(verifier) = pkce_verifier {
             request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
         }
-        let send = |request| self.send("oauth.exchange", request);
+        let send = WayOut { client: self, operation: "oauth.exchange" };
         let tokens =
             request.request_async(&send).await.map_err(|failure| refused(failure, Error::BadCode))?;
         let id_token = tokens.extra_fields().id_token.as_deref().ok_or(Error::BadIdToken("there is none"))?;
@@ -130,7 +133,7 @@ impl Client {
     /// [`Error::Revoked`] when the user's consent has ended; everything else is *not* a revocation.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Refreshed, Error> {
         let token = RefreshToken::new(refresh_token.expose().to_owned());
-        let send = |request| self.send("oauth.refresh", request);
+        let send = WayOut { client: self, operation: "oauth.refresh" };
         let tokens = self
             .protocol()
             .exchange_refresh_token(&token)
@@ -205,6 +208,22 @@ impl Client {
             secret: Secret::new(tokens.access_token().secret().as_str()),
             expires_at: self.clock.now() + life,
         }
+    }
+}
+
+/// The way out for one request of the protocol crate. A type with a named future, not a closure: the compiler then sees that a request may
+/// change threads, which handlers of a router must be able to.
+struct WayOut<'a> {
+    client: &'a Client,
+    operation: &'static str,
+}
+
+impl<'c> AsyncHttpClient<'c> for WayOut<'_> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.client.send(self.operation, request))
     }
 }
 

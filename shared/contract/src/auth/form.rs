@@ -35,6 +35,53 @@ impl FieldError {
     }
 }
 
+/// Why a form was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The body has not the shape of a form.
+    Malformed(Malformed),
+    /// Somebody has to mend these fields, in the order of the form.
+    Fields(Vec<FieldError>),
+}
+
+impl From<Malformed> for Rejected {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<FieldError> for Rejected {
+    fn from(error: FieldError) -> Self {
+        Self::Fields(vec![error])
+    }
+}
+
+/// A filled-in sign-up form. Holds a password, so it is not `Debug`.
+pub struct SignUp<'a> {
+    /// Trimmed.
+    pub name: &'a str,
+    /// Strong enough.
+    pub password: &'a str,
+    /// Well-formed.
+    pub email: Email,
+}
+
+/// A filled-in sign-in form. Holds a password, so it is not `Debug`.
+pub struct SignIn<'a> {
+    /// Anything.
+    pub password: &'a str,
+    /// Well-formed.
+    pub email: Email,
+}
+
+/// A filled-in form of a password reset. Holds secrets, so it is not `Debug`.
+pub struct PasswordReset<'a> {
+    /// Strong enough.
+    pub password: &'a str,
+    /// Anything.
+    pub token: &'a str,
+}
+
 /// The field ids there are.
 #[expect(missing_docs, reason = "the names say it all")]
 pub mod field {
@@ -46,8 +93,8 @@ pub mod field {
 /// The longest name that is accepted, in characters. It is read with every request.
 const NAME_LIMIT: usize = 256;
 
-/// A JSON object as sent.
-#[derive(Clone, Debug)]
+/// A JSON object as sent. May hold a password, so it is not `Debug`.
+#[derive(Clone)]
 pub struct Form(Map<String, Value>);
 
 impl Form {
@@ -64,16 +111,58 @@ impl Form {
         })
     }
 
-    /// A member beside the form fields.
-    pub fn member(&self, name: &str) -> Option<&Value> {
+    /// A member of the object.
+    pub(super) fn member(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// The form fields, of which at most those in `ids` may be sent.
+    /// Reads a sign-up form.
     ///
     /// # Errors
-    /// [`Malformed`] when they do not have the shape of form fields.
-    pub fn fields(&self, ids: &[&'static str]) -> Result<Fields<'_>, Malformed> {
+    /// [`Rejected`].
+    pub fn sign_up(&self) -> Result<SignUp<'_>, Rejected> {
+        let fields = self.fields(&[field::NAME, field::PASSWORD, field::EMAIL])?;
+        match (fields.name(), fields.new_password(), fields.email()) {
+            (Ok(name), Ok(password), Ok(email)) => Ok(SignUp { name, password, email }),
+            (name, password, email) => Err(rejected([name.err(), password.err(), email.err()])),
+        }
+    }
+
+    /// Reads a sign-in form.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub fn sign_in(&self) -> Result<SignIn<'_>, Rejected> {
+        let fields = self.fields(&[field::PASSWORD, field::EMAIL])?;
+        match (fields.password(), fields.email()) {
+            (Ok(password), Ok(email)) => Ok(SignIn { password, email }),
+            (password, email) => Err(rejected([password.err(), email.err()])),
+        }
+    }
+
+    /// Reads the form that asks for a password reset.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub fn reset_request(&self) -> Result<Email, Rejected> {
+        Ok(self.fields(&[field::EMAIL])?.email()?)
+    }
+
+    /// Reads the form that sets a new password.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub fn password_reset(&self) -> Result<PasswordReset<'_>, Rejected> {
+        let password = self.fields(&[field::PASSWORD])?.new_password()?;
+        let token = self
+            .member("token")
+            .ok_or_else(|| Malformed::new("Please provide the password reset token"))?
+            .as_str()
+            .ok_or_else(|| Malformed::new("The password reset token must be a string"))?;
+        Ok(PasswordReset { password, token })
+    }
+
+    fn fields(&self, ids: &[&'static str]) -> Result<Fields<'_>, Malformed> {
         let fields =
             self.member("formFields").ok_or_else(|| Malformed::new("Missing input param: formFields"))?;
         let fields = fields.as_array().ok_or_else(|| Malformed::new("formFields must be an array"))?;
@@ -83,6 +172,10 @@ impl Form {
         }
         Ok(Fields(fields))
     }
+}
+
+fn rejected(errors: impl IntoIterator<Item = Option<FieldError>>) -> Rejected {
+    Rejected::Fields(errors.into_iter().flatten().collect())
 }
 
 fn pair(field: &Value) -> Result<(&str, &Value), Malformed> {
@@ -99,33 +192,20 @@ fn pair(field: &Value) -> Result<(&str, &Value), Malformed> {
 }
 
 /// Form fields whose shape is right.
-#[derive(Clone, Debug)]
-pub struct Fields<'a>(Vec<(&'a str, &'a Value)>);
+struct Fields<'a>(Vec<(&'a str, &'a Value)>);
 
 impl<'a> Fields<'a> {
-    /// The email address.
-    ///
-    /// # Errors
-    /// [`FieldError`] when it is missing or no address.
-    pub fn email(&self) -> Result<Email, FieldError> {
+    fn email(&self) -> Result<Email, FieldError> {
         self.text(field::EMAIL)?
             .parse()
             .map_err(|bad: super::BadEmail| FieldError::new(field::EMAIL, bad.to_string()))
     }
 
-    /// A password that is to be compared, not set.
-    ///
-    /// # Errors
-    /// [`FieldError`] when it is missing.
-    pub fn password(&self) -> Result<&'a str, FieldError> {
+    fn password(&self) -> Result<&'a str, FieldError> {
         self.text(field::PASSWORD)
     }
 
-    /// A password that is to be set.
-    ///
-    /// # Errors
-    /// [`FieldError`] when it is missing or too weak.
-    pub fn new_password(&self) -> Result<&'a str, FieldError> {
+    fn new_password(&self) -> Result<&'a str, FieldError> {
         let password = self.password()?;
         match weakness(password) {
             Some(weakness) => Err(FieldError::new(field::PASSWORD, weakness)),
@@ -133,11 +213,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A person's name, trimmed.
-    ///
-    /// # Errors
-    /// [`FieldError`] when it is missing, blank, or beyond measure.
-    pub fn name(&self) -> Result<&'a str, FieldError> {
+    fn name(&self) -> Result<&'a str, FieldError> {
         let name = self.text(field::NAME)?.trim();
         if name.is_empty() {
             return Err(FieldError::new(field::NAME, "Name is required"));
@@ -242,6 +318,29 @@ mod tests {
             let error = form.fields(&IDS).unwrap().name().err().map(|error| error.error);
             assert_eq!(error.as_deref(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn every_field_that_has_to_be_mended_is_named_in_the_order_of_the_form() {
+        let form = form(r#"[{"id":"email","value":"ada"},{"id":"name","value":"Ada"}]"#);
+        let Err(Rejected::Fields(errors)) = form.sign_up() else { panic!("taken") };
+        let expected = [
+            FieldError::new("password", "Field is not optional"),
+            FieldError::new("email", "Email is invalid"),
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn a_reset_needs_a_token_after_a_password() {
+        let reset = |rest: &str| {
+            let body = format!(r#"{{"formFields":[{{"id":"password","value":"abcdefg1"}}]{rest}}}"#);
+            Form::parse(body.as_bytes()).unwrap().password_reset().map(|reset| reset.token.to_owned())
+        };
+        let malformed = |text: &str| Err(Rejected::Malformed(Malformed::new(text)));
+        assert_eq!(reset(r#","token":"t","method":"token""#), Ok("t".to_owned()));
+        assert_eq!(reset(""), malformed("Please provide the password reset token"));
+        assert_eq!(reset(r#","token":1"#), malformed("The password reset token must be a string"));
     }
 
     #[test]
