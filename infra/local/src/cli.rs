@@ -1,7 +1,7 @@
 //! The command line: run the cloud, or do one thing with it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -187,6 +187,10 @@ fn print(line: impl std::fmt::Display) -> anyhow::Result<()> {
 
 fn built(names: &[String], is_release: bool) -> anyhow::Result<PathBuf> {
     let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")?;
+    if !std::io::stderr().is_terminal() {
+        // The bar shows on terminals only.
+        eprintln!("building {} functions", names.len());
+    }
     let bar = ProgressBar::new(builder::expected_units()).with_style(style).with_prefix("building");
     let directory = builder::run(Target::Binaries(names), is_release, &mut Bar(&bar));
     bar.finish_and_clear();

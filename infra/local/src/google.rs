@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rand::RngExt;
+
 /// Environment variables that say where Google is, and the template's parameters they set.
 const VARIABLES: [(&str, &str); 7] = [
     ("GOOGLE_CLIENT_ID", "GoogleClientId"),
@@ -25,6 +27,12 @@ pub enum Google {
     Elsewhere(BTreeMap<String, String>),
 }
 
+impl Default for Google {
+    fn default() -> Self {
+        Self::Fake(fake_google::Options::default())
+    }
+}
+
 impl Google {
     /// Elsewhere if any of the `GOOGLE_…` addresses is set in the environment, else a fake.
     #[must_use]
@@ -34,7 +42,11 @@ impl Google {
             .filter_map(|(variable, parameter)| Some(((*parameter).to_owned(), crate::outside(variable)?)))
             .collect();
         let has_address = set.keys().any(|parameter| parameter.ends_with("Url"));
-        if has_address { Self::Elsewhere(set) } else { Self::Fake(fake_google::Options::default()) }
+        if has_address {
+            return Self::Elsewhere(set);
+        }
+        // A fake that keeps its state must not draw in its next run what it has drawn before.
+        Self::Fake(fake_google::Options { seed: rand::rng().random(), ..fake_google::Options::default() })
     }
 
     /// Starts the fake if there is to be one; gives the template's parameters that lead there.

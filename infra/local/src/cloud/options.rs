@@ -47,7 +47,7 @@ impl Options {
             web_url: "http://localhost:9080".to_owned(),
             parameters: BTreeMap::new(),
             variables: BTreeMap::new(),
-            google: Google::Fake(fake_google::Options::default()),
+            google: Google::default(),
             runs_by_time: false,
             redelivery: Duration::from_millis(500),
             output: Output::Silent,

@@ -72,7 +72,7 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
     if let Some(directory) = &options.data {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
-    let google = std::mem::replace(&mut options.google, crate::Google::Elsewhere(BTreeMap::new()));
+    let google = std::mem::take(&mut options.google);
     let (google, parameters) = google.start(options.data.as_deref()).await?;
     let template = Template::load(&options.template, &with_defaults(parameters, &options)?)?;
 
