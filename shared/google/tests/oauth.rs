@@ -150,9 +150,10 @@ async fn an_id_token_that_nobody_should_believe_is_refused() {
 #[tokio::test]
 async fn a_true_id_token_is_refused_by_another_client_and_after_its_time() {
     let world = World::start().await;
+    let code = world.code();
     let form = [
         ("grant_type", "authorization_code"),
-        ("code", &world.code().expose().to_owned()),
+        ("code", code.expose()),
         ("redirect_uri", REDIRECT),
         ("client_id", world.google.client_id()),
         ("client_secret", world.google.client_secret()),
