@@ -22,9 +22,11 @@ pub(crate) fn buffered(answer: &Bytes, default_type: &'static str) -> Result<Res
     };
     let Some(status) = value.get("statusCode") else {
         let body = value.as_str().map_or_else(|| answer.clone(), |text| Bytes::from(text.to_owned()));
-        return with_head(StatusCode::OK, HeaderMap::new(), "application/json", Body::from(body));
+        return with_head(StatusCode::OK, HeaderMap::new(), Some("application/json"), Body::from(body));
     };
     let body = body(&value)?;
+    // What has no body has no type.
+    let default_type = (!body.is_empty()).then_some(default_type);
     with_head(self::status(status)?, headers(&value)?, default_type, Body::from(body))
 }
 
@@ -32,16 +34,18 @@ pub(crate) fn buffered(answer: &Bytes, default_type: &'static str) -> Result<Res
 pub(crate) fn streaming(mut answer: Streaming) -> Result<Response<Body>, Malformed> {
     let prelude = answer.prelude.take().unwrap_or_default();
     let status = prelude.get("statusCode").map_or(Ok(StatusCode::OK), status)?;
-    with_head(status, headers(&prelude)?, "application/octet-stream", answer.into_body())
+    with_head(status, headers(&prelude)?, Some("application/octet-stream"), answer.into_body())
 }
 
 fn with_head(
     status: StatusCode,
     mut headers: HeaderMap,
-    default_type: &'static str,
+    default_type: Option<&'static str>,
     body: Body,
 ) -> Result<Response<Body>, Malformed> {
-    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(default_type));
+    if let Some(kind) = default_type {
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
+    }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -133,6 +137,12 @@ mod tests {
         assert_eq!((status, body.as_str()), (200, r#"{"a":1}"#));
         assert_eq!(headers["content-type"], "application/json");
         assert_eq!(parts(r#""text""#).await.2, "text");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_body_has_no_type() {
+        let (status, headers, body) = parts(r#"{"statusCode":204,"headers":{}}"#).await;
+        assert_eq!((status, headers.is_empty(), body.as_str()), (204, true, ""));
     }
 
     #[test]
