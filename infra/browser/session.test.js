@@ -2,7 +2,7 @@
 // The steps build on each other: once one has failed, the rest is skipped.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 
 import { launch, Visitor } from "./support/browser.js";
 import { startCloud } from "./support/cloud.js";
@@ -27,20 +27,22 @@ function step(name, run) {
   });
 }
 
-before(async () => {
+after(async () => {
+  await browser?.close();
+  await site?.stop();
+  if (failed) console.error(cloud?.log.slice(-40).join("\n"));
+  if (cloud) assert.equal(await cloud.stop(), 0, "the local cloud ends cleanly");
+});
+
+const sessionCookies = async (visitor) => Object.keys(await visitor.cookies()).filter((name) => SESSION_COOKIES.includes(name)).sort();
+
+// A step and no hook: a hook that fails is reported once with each test.
+step("the bundle, the page and the browser start", async () => {
   site = await startSite();
   cloud = await startCloud(site.url);
   await site.bake(`${cloud.url}/api`);
   browser = await launch();
 });
-
-after(async () => {
-  await browser?.close();
-  await site?.stop();
-  if (cloud) assert.equal(await cloud.stop(), 0, "the local cloud ends cleanly");
-});
-
-const sessionCookies = async (visitor) => Object.keys(await visitor.cookies()).filter((name) => SESSION_COOKIES.includes(name)).sort();
 
 step("a first visit asks once for a session and takes no for an answer", async () => {
   laptop = await Visitor.arrive(browser, site.url, cloud.url);
