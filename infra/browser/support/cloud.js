@@ -1,7 +1,6 @@
 // The local cloud as a child process: the README's command, on a free port.
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +21,12 @@ export async function startCloud(webUrl) {
     // Nothing may hang for ever, a build neither.
     signal: AbortSignal.timeout(25 * 60_000),
   });
-  const exited = once(child, "exit");
+  const closed = new Promise((resolve) => {
+    child.once("close", async (code) => {
+      await rm(data, { recursive: true });
+      resolve(code);
+    });
+  });
 
   const log = [];
   const url = await new Promise((resolve, reject) => {
@@ -32,7 +36,7 @@ export async function startCloud(webUrl) {
       if (ready) resolve(ready[1]);
     });
     child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`the local cloud ended with ${code}\n${log.join("\n")}`)));
+    void closed.then((code) => reject(new Error(`the local cloud ended with ${code}\n${log.join("\n")}`)));
   });
 
   return {
@@ -40,11 +44,9 @@ export async function startCloud(webUrl) {
     log,
     signingKey: async () => JSON.parse(await readFile(join(data, "keys.json"), "utf8")).SessionSigningKey,
     // As Ctrl-C does. Cargo has replaced itself by the cloud, so the process is the cloud's.
-    async stop() {
-      if (child.exitCode === null) child.kill("SIGINT");
-      const [code] = await exited;
-      await rm(data, { recursive: true });
-      return code;
+    stop() {
+      child.kill("SIGINT");
+      return closed;
     },
   };
 }
