@@ -101,7 +101,7 @@ impl TestApp {
         let number = self.polls.fetch_add(1, Ordering::Relaxed);
         let job = json!({ "job": "pull", "user": browser.user() });
         let message = NewMessage::new(job.to_string()).in_group(browser.user());
-        let message = message.with_deduplication_id(format!("poll {number}"));
+        let message = message.with_deduplication_id(format!("poll-{number}"));
         self.cloud.queues().send(self.sync_queue(), message).expect("the queue takes a job");
     }
 

@@ -69,7 +69,7 @@ async fn a_message_that_cannot_be_read_ends_in_the_dead_letter_queue_and_holds_n
     // In a group of its own, and in the one of a user, whose other work waits for it and then goes on.
     for group in [other.user(), browser.user()] {
         let message =
-            NewMessage::new("not a job").in_group(&group).with_deduplication_id(format!("poison {group}"));
+            NewMessage::new("not a job").in_group(&group).with_deduplication_id(format!("poison-{group}"));
         queues.send(app.sync_queue(), message).unwrap();
     }
     let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);

@@ -1,6 +1,6 @@
 //! Two calendars that agree: ours and Google's.
 
-use fake_google::{Fault, Paging, PushEffect, PushFault};
+use fake_google::{Account, Fault, Paging, PushEffect, PushFault};
 use http::StatusCode;
 use reqwest::Method;
 use scenarios::{Browser, REDIRECT_URI, TestApp, all_day, id, someday, timed};
@@ -89,7 +89,8 @@ async fn notify(app: &TestApp, channel: &str, token: &str, resource: &str) -> (u
 async fn connecting_imports_what_is_in_google_and_tells_how_it_goes() {
     let app = TestApp::start().await;
     let (browser, google) = (app.person().await, app.google());
-    google.create_account(fake_google::Account::new(browser.email()));
+    let time_zone = "America/Chicago".parse().unwrap();
+    google.create_account(Account { time_zone, ..Account::new(browser.email()) });
     google.create_event(browser.email(), "primary", lunch()).unwrap();
     let trip =
         json!({ "summary": "Trip", "start": { "date": "2026-11-20" }, "end": { "date": "2026-11-23" } });

@@ -96,7 +96,9 @@ async fn a_stranger_gets_nothing_and_changes_nothing_by_any_route() {
     let victim = victim(&app).await;
     let before = all_of(&victim).await;
     let stranger = app.person().await;
-    let stream = victim.stream().await;
+    let first = victim.stream().await;
+    first.frame("USER_METADATA").await;
+    let stream = victim.resume(&first.cursor()).await;
     stream.frame("USER_METADATA").await;
 
     for number in [1, 2] {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "also the helpers beside the tests are tests")]
 
 mod auth;
+mod cost;
 mod event;
 mod faults;
 mod google;

@@ -1,5 +1,6 @@
 //! The wire as the web app sees it, whole: every status, header and body from sign-up to sign-out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use reqwest::Method;
@@ -21,42 +22,54 @@ const VOLATILE: [&str; 9] = [
 /// Headers that the local servers add by themselves.
 const UNTOLD: [&str; 4] = ["date", "content-length", "connection", "apigw-requestid"];
 
-/// Writes an exchange down, without what differs from run to run.
+/// Writes exchanges down, without what differs from run to run.
+#[derive(Default)]
 struct Scribe {
-    text: String,
-    user: Option<String>,
+    exchanges: Vec<Exchange>,
+    user: String,
+}
+
+struct Exchange {
+    request: String,
+    status: u16,
+    headers: BTreeSet<String>,
+    rest: String,
 }
 
 impl Scribe {
-    fn new() -> Self {
-        Self { text: String::new(), user: None }
-    }
-
     fn write(&mut self, answer: &Answer) {
-        let mut text = format!("{}\n  {}\n", answer.request, answer.status);
-        let mut headers: Vec<(&str, String)> = answer
-            .headers
-            .iter()
-            .filter(|(name, _)| !UNTOLD.contains(&name.as_str()))
-            .map(|(name, value)| (name.as_str(), value.to_str().unwrap().to_owned()))
-            .map(|(name, value)| (name, if name == "set-cookie" { without_secret(&value) } else { value }))
-            .filter(|(name, value)| *name != "front-token" || value == "remove")
-            .collect();
-        headers.sort();
-        for (name, value) in headers {
-            writeln!(text, "  {name}: {value}").unwrap();
-        }
+        let headers = answer.headers.iter().filter(|(name, _)| !UNTOLD.contains(&name.as_str()));
+        let headers = headers.filter_map(|(name, value)| {
+            let value = value.to_str().unwrap();
+            match name.as_str() {
+                "set-cookie" => Some(format!("set-cookie: {}", without_secret(value))),
+                "front-token" if value != "remove" => None,
+                name => Some(format!("{name}: {value}")),
+            }
+        });
+        let mut rest = String::new();
         if let Some(token) = answer.front_token().filter(Value::is_object) {
-            writeln!(text, "  front-token: base64 of {}", steady(token)).unwrap();
+            writeln!(rest, "  front-token: base64 of {}", steady(token)).unwrap();
         }
         if !answer.text.is_empty() {
-            writeln!(text, "  {}", steady(answer.json())).unwrap();
+            writeln!(rest, "  {}", steady(answer.json())).unwrap();
         }
-        if let Some(user) = &self.user {
-            text = text.replace(user, "[user]");
+        let (request, status) = (answer.request.clone(), answer.status);
+        self.exchanges.push(Exchange { request, status, headers: headers.collect(), rest });
+    }
+
+    /// All exchanges; what headers every answer has is said once.
+    fn text(&self) -> String {
+        let all = self.exchanges.iter().map(|exchange| exchange.headers.clone());
+        let common = all.reduce(|common, headers| &common & &headers).unwrap_or_default();
+        let mut text = String::from("every answer\n");
+        common.iter().for_each(|header| writeln!(text, "  {header}").unwrap());
+        for Exchange { request, status, headers, rest } in &self.exchanges {
+            writeln!(text, "\n{request}\n  {status}").unwrap();
+            headers.difference(&common).for_each(|header| writeln!(text, "  {header}").unwrap());
+            text.push_str(rest);
         }
-        self.text.push_str(&text);
-        self.text.push('\n');
+        if self.user.is_empty() { text } else { text.replace(&self.user, "[user]") }
     }
 }
 
@@ -99,7 +112,7 @@ fn preflight(browser: &Browser, method: &str, path: &str) -> reqwest::RequestBui
 async fn every_answer_from_sign_up_to_sign_out_is_as_the_contract_says() {
     let app = TestApp::start().await;
     let mut browser = app.browser();
-    let mut scribe = Scribe::new();
+    let mut scribe = Scribe::default();
     let window = "start=2026-11-14T00:00:00+05:30&end=2026-11-21T23:59:59+05:30";
 
     scribe.write(&browser.send(browser.bare(Method::GET, "/api/health")).await);
@@ -110,7 +123,7 @@ async fn every_answer_from_sign_up_to_sign_out_is_as_the_contract_says() {
         &browser.call(Method::GET, "/api/emailpassword/email/exists?email=ada@example.com", None).await,
     );
     let signed_up = browser.sign_up("Ada King Lovelace", "Ada@Example.com", "correct horse 1").await;
-    scribe.user = Some(browser.user());
+    scribe.user = browser.user();
     scribe.write(&signed_up);
     scribe.write(
         &browser.call(Method::GET, "/api/emailpassword/email/exists?email=ada@example.com", None).await,
@@ -142,7 +155,7 @@ async fn every_answer_from_sign_up_to_sign_out_is_as_the_contract_says() {
     scribe.write(&browser.sign_out().await);
     scribe.write(&browser.call(Method::GET, &format!("/api/event?{window}"), None).await);
 
-    insta::assert_snapshot!(scribe.text);
+    insta::assert_snapshot!(scribe.text());
 }
 
 #[tokio::test]
