@@ -51,7 +51,12 @@ pub struct GoogleStatus {
 impl GoogleStatus {
     /// A fresh connection whose first import was asked for.
     pub fn connected(import_until: DateTime<Utc>) -> Self {
-        Self { is_revoked: false, import: ImportFlag::Importing, import_until: Some(import_until), watched_until: None }
+        Self {
+            is_revoked: false,
+            import: ImportFlag::Importing,
+            import_until: Some(import_until),
+            watched_until: None,
+        }
     }
 
     /// Whether an import runs and may be believed.
@@ -88,12 +93,24 @@ mod tests {
         for (status, expected) in [
             (None, ConnectionState::NotConnected),
             (Some(importing.clone()), ConnectionState::Importing),
-            (Some(GoogleStatus { is_revoked: true, ..importing.clone() }), ConnectionState::ReconnectRequired),
-            (Some(GoogleStatus { import_until: Some(before), ..importing.clone() }), ConnectionState::Attention),
-            (Some(GoogleStatus { import: ImportFlag::Restart, ..importing.clone() }), ConnectionState::Attention),
+            (
+                Some(GoogleStatus { is_revoked: true, ..importing.clone() }),
+                ConnectionState::ReconnectRequired,
+            ),
+            (
+                Some(GoogleStatus { import_until: Some(before), ..importing.clone() }),
+                ConnectionState::Attention,
+            ),
+            (
+                Some(GoogleStatus { import: ImportFlag::Restart, ..importing.clone() }),
+                ConnectionState::Attention,
+            ),
             (Some(GoogleStatus { import: ImportFlag::Errored, ..importing }), ConnectionState::Attention),
             (Some(completed.clone()), ConnectionState::Healthy),
-            (Some(GoogleStatus { watched_until: Some(after), ..completed.clone() }), ConnectionState::Healthy),
+            (
+                Some(GoogleStatus { watched_until: Some(after), ..completed.clone() }),
+                ConnectionState::Healthy,
+            ),
             (Some(GoogleStatus { watched_until: Some(before), ..completed }), ConnectionState::Attention),
         ] {
             assert_eq!(GoogleStatus::state(status.as_ref(), now), expected, "{status:?}");

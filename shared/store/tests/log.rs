@@ -1,4 +1,5 @@
 //! The store against a table made from the bundle's own template: one log per user, gap-free, written all or nothing.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
