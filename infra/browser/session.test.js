@@ -30,7 +30,7 @@ function step(name, run) {
 after(async () => {
   await browser?.close();
   await site?.stop();
-  if (failed) console.error(cloud?.log.slice(-40).join("\n"));
+  if (failed && cloud) console.error(cloud.log.slice(-40).join("\n"));
   if (cloud) assert.equal(await cloud.stop(), 0, "the local cloud ends cleanly");
 });
 
