@@ -285,3 +285,25 @@ async fn signing_in_with_google_again_leads_to_the_same_calendar() {
     assert_eq!(second.titles().await, ["Lunch"]);
     assert_eq!(second.read(&id(1)).await.ok()["user"], first.user());
 }
+
+#[tokio::test]
+async fn across_sites_a_change_needs_a_header_that_no_foreign_form_can_send() {
+    let app = TestApp::start_with(|options| {
+        options.parameters.insert("CookieSameSite".to_owned(), "none".to_owned());
+    })
+    .await;
+    let mut browser = app.browser();
+    let answer = browser.sign_up("Ada", "ada@example.com", PASSWORD).await.is(200);
+    for cookie in answer.set_cookies() {
+        assert!(cookie.contains("SameSite=None") && cookie.contains("Secure"), "{cookie}");
+    }
+    let token = answer.set_cookies()[0].split(';').next().unwrap().to_owned();
+    let event = timed(1, "Lunch", "2026-11-20T12:00:00Z").to_string();
+    let stranger = app.browser();
+    let form = || stranger.bare(Method::POST, "/api/event").header("cookie", &token).body(event.clone());
+    let _ = stranger.send(form()).await.is(401);
+    let _ = stranger.send(form().header("rid", "anti-csrf")).await.is(204);
+    // Reading needs no such header: a foreign page cannot see the answer.
+    let read = stranger.bare(Method::GET, "/api/user/metadata").header("cookie", &token);
+    let _ = stranger.send(read).await.is(200);
+}

@@ -1,0 +1,164 @@
+//! Answers that are lost, messages that come twice, workers that die: the end is the same.
+
+use std::time::Duration;
+
+use fake_google::{Account, Fault, Paging, PushEffect, PushFault};
+use http::StatusCode;
+use scenarios::{TestApp, id, someday, timed};
+use serde_json::json;
+
+use super::{
+    DELETE, INSERT, UPDATE, assert_at_rest, at_google, connected, lunch, miss_next_notification,
+    titles_at_google, writes,
+};
+
+#[tokio::test]
+async fn a_second_delivery_of_the_same_message_changes_nothing() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    app.google().clear_journal();
+    app.cloud().queues().deliver_twice(app.sync_queue()).unwrap();
+    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    app.quiesce().await;
+    assert_eq!(titles_at_google(&app, &browser), ["Lunch"]);
+    assert_eq!(writes(&app), [INSERT]);
+
+    app.cloud().queues().deliver_twice(app.sync_queue()).unwrap();
+    app.google().inject_push(PushFault { channel: None, count: 1, effect: PushEffect::Duplicate });
+    app.google().create_event(browser.email(), "primary", lunch()).unwrap();
+    app.quiesce().await;
+    assert_eq!(browser.titles().await, ["Lunch", "Lunch"]);
+    assert_at_rest(&app, &browser).await;
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_not_repeated_at_google() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    let google = app.google();
+    google.inject(Fault::drop_after_commit(INSERT));
+    let mut event = timed(1, "Lunch", "2026-11-20T12:00:00Z");
+    let _ = browser.create(&event).await.is(204);
+    app.quiesce().await;
+    assert_eq!(titles_at_google(&app, &browser), ["Lunch"]);
+
+    google.inject(Fault::drop_after_commit(UPDATE));
+    event["title"] = json!("Late lunch");
+    let _ = browser.put(&event).await.is(204);
+    app.quiesce().await;
+    assert_eq!(titles_at_google(&app, &browser), ["Late lunch"]);
+
+    google.inject(Fault::drop_after_commit(DELETE));
+    let _ = browser.delete(&id(1)).await.is(204);
+    app.quiesce().await;
+    assert!(at_google(&app, &browser).is_empty() && browser.grid().await.is_empty());
+    assert!(google.faults().is_empty(), "every fault struck");
+    assert_at_rest(&app, &browser).await;
+}
+
+#[tokio::test]
+async fn what_google_refuses_for_a_while_is_done_later() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    let google = app.google();
+    google.inject(Fault::refuse(INSERT, StatusCode::SERVICE_UNAVAILABLE, "backendError").times(2));
+    google.inject(Fault::refuse("calendar.events.list", StatusCode::FORBIDDEN, "rateLimitExceeded"));
+    let _ = browser.create(&timed(1, "Ours", "2026-11-20T12:00:00Z")).await.is(204);
+    google.create_event(browser.email(), "primary", lunch()).unwrap();
+    app.quiesce().await;
+    assert_eq!(titles_at_google(&app, &browser), ["Lunch", "Ours"]);
+    assert_eq!(browser.titles().await, ["Lunch", "Ours"]);
+    assert_at_rest(&app, &browser).await;
+}
+
+#[tokio::test]
+async fn a_sync_token_that_google_forgot_costs_no_event_of_either_side() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    let (google, email) = (app.google(), browser.email());
+    let gone = google.create_event(email, "primary", lunch()).unwrap();
+    let _ = browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
+    let _ = browser.create(&someday(2, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    app.quiesce().await;
+    google.invalidate_sync_tokens(email).unwrap();
+    miss_next_notification(google);
+    google.delete_event(email, "primary", gone["id"].as_str().unwrap()).unwrap();
+    let mut tea = lunch();
+    tea["summary"] = json!("Tea");
+    google.create_event(email, "primary", tea).unwrap();
+    app.quiesce().await;
+    assert_eq!(browser.titles().await, ["Ours", "Tea"]);
+    assert_eq!(titles_at_google(&app, &browser), ["Ours", "Tea"]);
+    assert_eq!(browser.someday("2026-10-31T23:59:59Z", "2026-11-30T23:59:59Z").await.len(), 1);
+    assert_at_rest(&app, &browser).await;
+}
+
+#[tokio::test]
+async fn an_import_whose_worker_dies_is_finished_and_never_leaves_importing_behind() {
+    let app = TestApp::start().await;
+    let (browser, google) = (app.person().await, app.google());
+    google.create_account(Account::new(browser.email()));
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        let mut event = lunch();
+        event["summary"] = json!(format!("Event {number:02}"));
+        google.create_event(browser.email(), "primary", event).unwrap();
+        expected.push(format!("Event {number:02}"));
+    }
+    google.set_paging(Paging { at_most: Some(4), ..Paging::default() });
+    let lists = || google.journal().iter().filter(|entry| entry.operation == "calendar.events.list").count();
+    let _ = browser.connect_google(google).await.ok();
+    for page in [2, 5, 8] {
+        scenarios::eventually("another page", || async { (lists() >= page).then_some(()) }).await;
+        app.cloud().kill_environments("sync-worker").await.unwrap();
+    }
+    app.quiesce().await;
+    assert_eq!(browser.connection_state().await, "HEALTHY");
+    assert_eq!(browser.titles().await, expected);
+    assert_at_rest(&app, &browser).await;
+}
+
+#[tokio::test]
+async fn a_slow_calendar_does_not_hold_up_another_user() {
+    let app = TestApp::start().await;
+    let (slow, quick) = (connected(&app).await, connected(&app).await);
+    let google = app.google();
+    google.inject(Fault::delay("calendar.events.*", Duration::from_secs(5)).of(slow.email()).times(2));
+    google.create_event(slow.email(), "primary", lunch()).unwrap();
+    let stream = quick.stream().await;
+    stream.frame("USER_METADATA").await;
+    google.create_event(quick.email(), "primary", lunch()).unwrap();
+    stream.frame("EVENT_CHANGED").await;
+    assert_eq!(quick.titles().await, ["Lunch"]);
+    assert!(slow.titles().await.is_empty(), "the slow one is still under way");
+    app.quiesce().await;
+    assert_eq!(slow.titles().await, ["Lunch"]);
+}
+
+#[tokio::test]
+async fn notifications_in_a_burst_late_or_out_of_order_end_in_the_same_state() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    let (google, email) = (app.google(), browser.email());
+    google.inject_push(PushFault { channel: None, count: 3, effect: PushEffect::Delay { by_ms: 300 } });
+    google.inject_push(PushFault { channel: None, count: 3, effect: PushEffect::Duplicate });
+    google.clear_journal();
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        let mut event = lunch();
+        event["summary"] = json!(format!("Event {number:02}"));
+        let created = google.create_event(email, "primary", event).unwrap();
+        if number % 3 == 0 {
+            google.delete_event(email, "primary", created["id"].as_str().unwrap()).unwrap();
+        } else {
+            expected.push(format!("Event {number:02}"));
+        }
+    }
+    app.quiesce().await;
+    assert_eq!(browser.titles().await, expected);
+    // Forty changes, told one by one, don't cost a traversal each.
+    let journal = google.journal();
+    let lists = journal.iter().filter(|entry| entry.operation == "calendar.events.list").count();
+    assert!(lists <= 20, "{lists} traversals");
+    assert_at_rest(&app, &browser).await;
+}
