@@ -105,7 +105,8 @@ pub fn set(headers: &mut HeaderMap, tokens: &Tokens, scope: Scope, now: DateTime
 /// # Errors
 /// [`Error::Header`], which only a fault of ours can cause.
 pub fn clear(headers: &mut HeaderMap, scope: Scope) -> Result<(), Error> {
-    for carrier in [ACCESS, REFRESH] {
+    // The access cookie last: curl up to 7.88 drops all but the last of several expired cookies, and this is the one that opens something.
+    for carrier in [REFRESH, ACCESS] {
         headers.append(SET_COOKIE, carrier.cookie("", DateTime::UNIX_EPOCH, scope)?);
     }
     expose(headers, HeaderValue::from_static("remove"));
@@ -171,8 +172,8 @@ mod tests {
         assert_eq!(
             cookies(&headers),
             [
-                "sAccessToken=; HttpOnly; SameSite=Lax; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
                 "sRefreshToken=; HttpOnly; SameSite=Lax; Path=/api/session/refresh; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                "sAccessToken=; HttpOnly; SameSite=Lax; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
             ]
         );
         assert_eq!(headers[FRONT_TOKEN], "remove");

@@ -70,13 +70,15 @@ impl Head {
     }
 
     /// The oldest rev from which the log is complete at `now`: whatever a client with an older cursor missed may be purged.
+    ///
+    /// A mark stands for a whole day, so once its first moment is beyond the history, the floor is where the next day begins.
     pub fn floor(&self, now: DateTime<Utc>) -> Rev {
-        self.marks
-            .iter()
-            .take_while(|mark| mark.at <= now - HISTORY)
-            .map(|mark| mark.before)
-            .last()
-            .unwrap_or(0)
+        let beyond = self.marks.iter().take_while(|mark| mark.at <= now - HISTORY).count();
+        match self.marks.get(beyond) {
+            _ if beyond == 0 => 0,
+            Some(next) => next.before,
+            None => self.seq,
+        }
     }
 
     /// The marks after a change at `now`.
@@ -85,7 +87,7 @@ impl Head {
         if marks.last().is_none_or(|mark| mark.at.date_naive() < now.date_naive()) {
             marks.push(Mark { at: now, before: self.seq });
         }
-        // The last mark beyond the history is the floor; those before it say nothing more.
+        // One mark beyond the history says that there is a floor; those before it say nothing more.
         let beyond = marks.iter().take_while(|mark| mark.at <= now - HISTORY).count();
         marks.drain(..beyond.saturating_sub(1));
         marks
@@ -107,9 +109,19 @@ mod tests {
                 head.seq += 1;
             }
             assert!(head.marks.len() <= 32, "{}", head.marks.len());
-            // Changes of the last thirty days, three a day, are above the floor.
-            let floor = if day < 30 { 0 } else { u64::try_from(3 * (day - 30)).unwrap() };
+            // Three changes a day: those of less than thirty days ago, and no others, are above the floor.
+            let floor = if day < 30 { 0 } else { u64::try_from(3 * (day - 29)).unwrap() };
             assert_eq!(head.floor(now), floor, "day {day}");
         }
+    }
+
+    #[test]
+    fn a_quiet_user_has_a_floor_too() {
+        let start = DateTime::from_timestamp_millis(1_763_600_000_000).unwrap();
+        let mut head = Head::new("e".into(), Profile::default(), start);
+        head.marks = head.marks_after(start);
+        head.seq = 5;
+        assert_eq!(head.floor(start + HISTORY - TimeDelta::seconds(1)), 0);
+        assert_eq!(head.floor(start + HISTORY), 5, "a tombstone among the five may be purged by now");
     }
 }

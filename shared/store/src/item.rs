@@ -44,6 +44,7 @@ pub(crate) fn write_event(
     user: UserId,
     next: &Record,
     old: Option<&Record>,
+    now: DateTime<Utc>,
 ) -> Result<Write, Error> {
     let Record { event, rev, seen, link, is_dirty, is_deleted } = next;
     let mut sets = vec!["#event = :event", "#rev = :rev", "grid_rev = :grid", "someday_rev = :someday"];
@@ -60,7 +61,8 @@ pub(crate) fn write_event(
     if *is_deleted {
         sets.extend(["is_deleted = :true", "expires_at = :expires"]);
         removes.push("#when");
-        let expires = (event.updated_at + HISTORY).timestamp();
+        // From the commit on: an event that was old when Google deleted it must be told for as long as any other.
+        let expires = (now + HISTORY).timestamp();
         update = update.value(":true", true)?.value(":expires", expires)?;
     } else {
         sets.push("#when = :when");

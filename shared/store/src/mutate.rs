@@ -151,7 +151,13 @@ impl Store {
             let mut record = change.record;
             record.rev = next.seq;
             record.seen = record.seen.at(next.seq, change.views);
-            writes.push(item::write_event(&self.table, user, &record, snapshot.record(record.event.id))?);
+            writes.push(item::write_event(
+                &self.table,
+                user,
+                &record,
+                snapshot.record(record.event.id),
+                now,
+            )?);
         }
         for notice in &plan.notices {
             next.seq += 1;

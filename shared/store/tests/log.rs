@@ -211,3 +211,24 @@ async fn a_stranger_has_no_head_and_sees_nothing() {
     assert_eq!(store.record(stranger, id(1)).await.unwrap(), None);
     assert_eq!(store.list(stranger, Shelf::Grid, None).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_tombstone_lives_its_time_however_old_the_event_was() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    save(&store, user, &draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false)).await;
+    // As a deletion that comes from Google: nobody edited the event for years.
+    let much_later = now() + chrono::TimeDelta::days(1000);
+    let plan = |snapshot: &Snapshot| {
+        Ok::<_, Error>(Plan::of(snapshot.record(id(1)).map(|record| domain::Change::delete(record, false))))
+    };
+    store.mutate(user, &[id(1)], much_later, plan).await.unwrap();
+    let item = table.client.get_item().table_name(&table.table_name);
+    let item = item
+        .key("pk", AttributeValue::S(format!("U#{user}")))
+        .key("sk", AttributeValue::S(format!("E#{}", id(1))));
+    let expires_at =
+        item.send().await.unwrap().item.unwrap()["expires_at"].as_n().unwrap().parse::<i64>().unwrap();
+    assert_eq!(expires_at, (much_later + chrono::TimeDelta::days(30)).timestamp());
+}
