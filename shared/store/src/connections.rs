@@ -181,19 +181,6 @@ enum GoogleItem {
     Connection(Connection),
 }
 
-/// An item with its key.
-#[derive(Serialize)]
-struct Keyed<'a, T> {
-    pk: String,
-    sk: String,
-    #[serde(flatten)]
-    item: &'a T,
-}
-
-fn keyed<T>(Key { pk, sk }: Key, item: &T) -> Keyed<'_, T> {
-    Keyed { pk, sk, item }
-}
-
 fn connection_key(user: UserId) -> Key {
     Key::new(key::user(user), "G#CONNECTION")
 }
@@ -217,7 +204,7 @@ impl Plan {
         user: UserId,
         connection: &Connection,
     ) -> Result<(), Error> {
-        let item = keyed(connection_key(user), connection);
+        let item = connection_key(user).with(connection);
         self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
         Ok(())
     }
@@ -245,7 +232,7 @@ impl Plan {
             read => Expression::new("generation = :read").value(":read", read)?,
         };
         let next = CalendarState { generation: state.generation + 1, ..state.clone() };
-        let item = keyed(calendar_key(user, &state.calendar), &next);
+        let item = calendar_key(user, &state.calendar).with(&next);
         let on = OnCondition::Refuse(GENERATION);
         self.also.push(Write::put(&store.table, item, Some(condition), on)?);
         Ok(())
@@ -256,7 +243,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`].
     pub fn put_channel(&mut self, store: &Store, channel: &Channel) -> Result<(), Error> {
-        let item = keyed(channel_key(&channel.channel), channel);
+        let item = channel_key(&channel.channel).with(channel);
         self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
         Ok(())
     }
@@ -321,7 +308,7 @@ impl Store {
     /// # Errors
     /// Any error of the store.
     pub async fn announce_channel(&self, channel: &Channel) -> Result<(), Error> {
-        let item = keyed(channel_key(&channel.channel), channel);
+        let item = channel_key(&channel.channel).with(channel);
         self.table.put(item, Expression::default(), "channel").await
     }
 

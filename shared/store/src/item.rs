@@ -5,7 +5,7 @@ use domain::{Event, EventId, Link, Notice, Record, Rev, Seen, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::head::HISTORY;
-use crate::key::{self, Key};
+use crate::key;
 use crate::table::{Expression, OnCondition, Table, Write};
 use crate::{Error, Head};
 
@@ -91,8 +91,6 @@ pub(crate) fn write_event(
 /// `N#<rev>`: a notice.
 #[derive(Debug, Serialize)]
 struct NoticeItem<'a> {
-    pk: String,
-    sk: String,
     rev: Rev,
     notice: &'a Notice,
     expires_at: i64,
@@ -105,9 +103,8 @@ pub(crate) fn write_notice(
     notice: &Notice,
     now: DateTime<Utc>,
 ) -> Result<Write, Error> {
-    let Key { pk, sk } = key::notice(user, rev);
-    let item = NoticeItem { pk, sk, rev, notice, expires_at: (now + HISTORY).timestamp() };
-    Write::put(table, item, None, OnCondition::Retry)
+    let item = NoticeItem { rev, notice, expires_at: (now + HISTORY).timestamp() };
+    Write::put(table, key::notice(user, rev).with(item), None, OnCondition::Retry)
 }
 
 /// Moves `HEAD` on from what was read to `next`.

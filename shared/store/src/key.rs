@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use domain::{Event, EventId, Rev, Shelf, UserId, Window};
+use serde::Serialize;
 
 /// The partition and sort key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,10 +16,24 @@ impl Key {
         Self { pk: pk.into(), sk: sk.into() }
     }
 
+    /// An item under this key.
+    pub fn with<T>(self, item: T) -> Keyed<T> {
+        Keyed { pk: self.pk, sk: self.sk, item }
+    }
+
     /// An item that is alone in its partition: a look-up that must be unique.
     pub fn single(pk: String) -> Self {
         Self { sk: pk.clone(), pk }
     }
+}
+
+/// An item with its key, as it is written.
+#[derive(Serialize)]
+pub(crate) struct Keyed<T> {
+    pk: String,
+    sk: String,
+    #[serde(flatten)]
+    item: T,
 }
 
 pub(crate) const HEAD: &str = "HEAD";

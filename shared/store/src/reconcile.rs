@@ -23,8 +23,6 @@ const ISSUES_LIFE: TimeDelta = TimeDelta::days(90);
 /// `M#<calendar>#<traversal>#<page>`: the events that a page held, as their ids one after the other.
 #[derive(Serialize, Deserialize)]
 struct MarkItem {
-    pk: String,
-    sk: String,
     ids: String,
     expires_at: i64,
 }
@@ -61,8 +59,6 @@ pub enum IssueKind {
 
 #[derive(Serialize)]
 struct IssueItem<'a> {
-    pk: String,
-    sk: String,
     #[serde(flatten)]
     issue: &'a Issue,
     expires_at: i64,
@@ -84,7 +80,8 @@ impl Plan {
         let (calendar, traversal, page) = page;
         let sk = format!("{}{page:06}", marks_prefix(calendar, traversal));
         let ids = seen.iter().map(EventId::to_string).collect();
-        let item = MarkItem { pk: key::user(user), sk, ids, expires_at: (now + MARKS_LIFE).timestamp() };
+        let item = MarkItem { ids, expires_at: (now + MARKS_LIFE).timestamp() };
+        let item = Key::new(key::user(user), sk).with(item);
         self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
         Ok(())
     }
@@ -96,7 +93,7 @@ impl Plan {
     pub fn record_issue(&mut self, store: &Store, user: UserId, issue: &Issue) -> Result<(), Error> {
         let sk = format!("K#{}#{}", issue.event, issue.at.timestamp_millis());
         let expires_at = (issue.at + ISSUES_LIFE).timestamp();
-        let item = IssueItem { pk: key::user(user), sk, issue, expires_at };
+        let item = Key::new(key::user(user), sk).with(IssueItem { issue, expires_at });
         self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
         Ok(())
     }

@@ -30,14 +30,6 @@ pub struct Reset {
     pub expires_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
-struct Item<'a> {
-    pk: String,
-    sk: String,
-    #[serde(flatten)]
-    reset: &'a Reset,
-}
-
 fn reset_key(hash: &str) -> Key {
     Key::single(format!("RESET#{hash}"))
 }
@@ -48,8 +40,7 @@ impl Store {
     /// # Errors
     /// Any error of the store.
     pub async fn allow_reset(&self, hash: &str, reset: &Reset) -> Result<(), Error> {
-        let Key { pk, sk } = reset_key(hash);
-        self.table.put(Item { pk, sk, reset }, Expression::default(), RESET).await
+        self.table.put(reset_key(hash).with(reset), Expression::default(), RESET).await
     }
 
     /// The permission under this hash, unless its time is over. One read.

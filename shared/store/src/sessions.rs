@@ -47,21 +47,8 @@ pub enum Rotation {
     Refused(Option<Session>),
 }
 
-#[derive(Serialize)]
-struct Item<'a> {
-    pk: String,
-    sk: String,
-    #[serde(flatten)]
-    session: &'a Session,
-}
-
 fn session_key(user: UserId, handle: SessionHandle) -> Key {
     Key::new(key::user(user), format!("S#{handle}"))
-}
-
-fn item(user: UserId, handle: SessionHandle, session: &Session) -> Item<'_> {
-    let Key { pk, sk } = session_key(user, handle);
-    Item { pk, sk, session }
 }
 
 pub(crate) fn write_session(
@@ -70,7 +57,7 @@ pub(crate) fn write_session(
     handle: SessionHandle,
     session: &Session,
 ) -> Result<Write, Error> {
-    Write::put(&store.table, item(user, handle, session), None, OnCondition::Retry)
+    Write::put(&store.table, session_key(user, handle).with(session), None, OnCondition::Retry)
 }
 
 impl Plan {
@@ -101,7 +88,7 @@ impl Store {
         handle: SessionHandle,
         session: &Session,
     ) -> Result<(), Error> {
-        self.table.put(item(user, handle, session), Expression::default(), "session").await
+        self.table.put(session_key(user, handle).with(session), Expression::default(), "session").await
     }
 
     /// A session, if it is stored. One read.

@@ -57,19 +57,6 @@ pub struct NewUser<'a> {
     pub session: Option<(SessionHandle, Session)>,
 }
 
-/// An item with its key.
-#[derive(Serialize)]
-struct Keyed<T> {
-    pk: String,
-    sk: String,
-    #[serde(flatten)]
-    item: T,
-}
-
-fn keyed<T>(Key { pk, sk }: Key, item: T) -> Keyed<T> {
-    Keyed { pk, sk, item }
-}
-
 pub(crate) fn email_key(email: &Email) -> Key {
     Key::single(format!("EMAIL#{}", email.as_str()))
 }
@@ -87,7 +74,7 @@ fn claim(store: &Store, user: UserId, sub: &str) -> Result<Write, Error> {
     let condition = Expression::new("attribute_not_exists(pk) OR #user = :user")
         .name("#user", "user")
         .value(":user", user)?;
-    let item = keyed(google_key(sub), GoogleAccount { user });
+    let item = google_key(sub).with(GoogleAccount { user });
     Write::put(&store.table, item, Some(condition), OnCondition::Refuse(GOOGLE))
 }
 
@@ -110,12 +97,12 @@ impl Store {
     pub async fn create_user(&self, new: NewUser<'_>, now: DateTime<Utc>) -> Result<(), Error> {
         let login =
             Login { user: new.id, password_hash: new.password_hash, password_version: 0, joined_at: now };
-        let head = keyed(key::head(new.id), Head::new(new.epoch, new.profile, now));
+        let head = key::head(new.id).with(Head::new(new.epoch, new.profile, now));
         let mut writes = vec![
             Write::put(&self.table, head, Some(is_free()), OnCondition::Retry)?,
             Write::put(
                 &self.table,
-                keyed(email_key(new.email), login),
+                email_key(new.email).with(login),
                 Some(is_free()),
                 OnCondition::Refuse(EMAIL),
             )?,
