@@ -1,6 +1,5 @@
 //! The wire as the web app sees it, whole: every status, header and body from sign-up to sign-out.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use reqwest::Method;
@@ -32,21 +31,24 @@ struct Scribe {
 struct Exchange {
     request: String,
     status: u16,
-    headers: BTreeSet<String>,
+    /// By name; of one name, as they were sent.
+    headers: Vec<(String, String)>,
     rest: String,
 }
 
 impl Scribe {
     fn write(&mut self, answer: &Answer) {
-        let headers = answer.headers.iter().filter(|(name, _)| !UNTOLD.contains(&name.as_str()));
-        let headers = headers.filter_map(|(name, value)| {
-            let value = value.to_str().unwrap();
-            match name.as_str() {
-                "set-cookie" => Some(format!("set-cookie: {}", without_secret(value))),
-                "front-token" if value != "remove" => None,
-                name => Some(format!("{name}: {value}")),
-            }
-        });
+        let told = answer.headers.iter().filter(|(name, _)| !UNTOLD.contains(&name.as_str()));
+        let mut headers: Vec<(String, String)> = told
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .filter(|(name, value)| name != "front-token" || value == "remove")
+            .map(
+                |(name, value)| {
+                    if name == "set-cookie" { (name, without_secret(&value)) } else { (name, value) }
+                },
+            )
+            .collect();
+        headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut rest = String::new();
         if let Some(token) = answer.front_token().filter(Value::is_object) {
             writeln!(rest, "  front-token: base64 of {}", steady(token)).unwrap();
@@ -55,18 +57,23 @@ impl Scribe {
             writeln!(rest, "  {}", steady(answer.json())).unwrap();
         }
         let (request, status) = (answer.request.clone(), answer.status);
-        self.exchanges.push(Exchange { request, status, headers: headers.collect(), rest });
+        self.exchanges.push(Exchange { request, status, headers, rest });
     }
 
     /// All exchanges; what headers every answer has is said once.
     fn text(&self) -> String {
-        let all = self.exchanges.iter().map(|exchange| exchange.headers.clone());
-        let common = all.reduce(|common, headers| &common & &headers).unwrap_or_default();
+        let is_common = |header: &&(String, String)| {
+            self.exchanges.iter().all(|exchange| exchange.headers.contains(header))
+        };
         let mut text = String::from("every answer\n");
-        common.iter().for_each(|header| writeln!(text, "  {header}").unwrap());
+        let write = |text: &mut String, (name, value): &(String, String)| {
+            writeln!(text, "  {name}: {value}").unwrap()
+        };
+        let first = self.exchanges.iter().take(1).flat_map(|exchange| &exchange.headers);
+        first.filter(is_common).for_each(|header| write(&mut text, header));
         for Exchange { request, status, headers, rest } in &self.exchanges {
             writeln!(text, "\n{request}\n  {status}").unwrap();
-            headers.difference(&common).for_each(|header| writeln!(text, "  {header}").unwrap());
+            headers.iter().filter(|header| !is_common(header)).for_each(|header| write(&mut text, header));
             text.push_str(rest);
         }
         if self.user.is_empty() { text } else { text.replace(&self.user, "[user]") }
