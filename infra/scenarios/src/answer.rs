@@ -29,7 +29,6 @@ impl Answer {
     ///
     /// # Panics
     /// If it has another.
-    #[must_use]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.request, self.text);
         self
@@ -39,7 +38,6 @@ impl Answer {
     ///
     /// # Panics
     /// If it is another, or the body is no JSON.
-    #[must_use]
     pub fn ok(self) -> Value {
         self.is(200).json()
     }

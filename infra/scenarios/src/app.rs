@@ -82,7 +82,7 @@ impl TestApp {
     pub async fn person(&self) -> Browser {
         let number = self.people.fetch_add(1, Ordering::Relaxed);
         let mut browser = self.browser();
-        let _ = browser.sign_up("Ada Lovelace", &format!("ada{number}@example.com"), PASSWORD).await.ok();
+        browser.sign_up("Ada Lovelace", &format!("ada{number}@example.com"), PASSWORD).await.ok();
         browser
     }
 

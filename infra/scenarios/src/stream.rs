@@ -189,3 +189,17 @@ async fn read(mut response: reqwest::Response, seen: Arc<Mutex<Seen>>, changed: 
     seen.lock().expect("the frames").is_over = true;
     changed.send_replace(());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_read_line_by_line() {
+        let frame = Frame::parse("id: ab.7\nevent: IMPORT_GCAL_END\ndata: {\"a\":1}\n\n");
+        assert_eq!((frame.id.as_deref(), frame.event.as_deref()), (Some("ab.7"), Some("IMPORT_GCAL_END")));
+        assert_eq!((frame.json(), frame.comment), (serde_json::json!({ "a": 1 }), None));
+        assert_eq!(Frame::parse(": keepalive\n\n").comment.as_deref(), Some("keepalive"));
+        assert_eq!(Frame::parse("id: ab.7\nretry: 5000\n\n").retry, Some(5_000));
+    }
+}

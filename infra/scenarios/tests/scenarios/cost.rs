@@ -24,19 +24,19 @@ async fn a_request_goes_to_the_store_as_often_as_it_must() {
     let app = TestApp::start().await;
     let browser = app.person().await;
     for number in 0..20 {
-        let _ = browser.create(&timed(number, "Event", "2026-11-20T12:00:00Z")).await.is(204);
+        browser.create(&timed(number, "Event", "2026-11-20T12:00:00Z")).await.is(204);
     }
-    let _ = browser.create(&all_day(20, "Month", "2026-11-01", "2026-12-01")).await.is(204);
+    browser.create(&all_day(20, "Month", "2026-11-01", "2026-12-01")).await.is(204);
     app.cloud().clear_journal();
 
-    let _ = browser.list("2026-11-14T00:00:00Z", "2026-11-21T23:59:59Z").await;
-    let _ = browser.create(&timed(21, "Event", "2026-11-20T12:00:00Z")).await.is(204);
-    let _ = browser.put(&timed(21, "Edited", "2026-11-20T12:00:00Z")).await.is(204);
-    let _ = browser.delete(&id(21)).await.is(204);
-    let _ = browser.metadata().await.ok();
-    let _ = browser.profile().await.ok();
-    let _ = app.browser().sign_in(browser.email(), PASSWORD).await.ok();
-    let _ = browser.refresh().await.is(200);
+    browser.list("2026-11-14T00:00:00Z", "2026-11-21T23:59:59Z").await;
+    browser.create(&timed(21, "Event", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(21, "Edited", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.delete(&id(21)).await.is(204);
+    browser.metadata().await.ok();
+    browser.profile().await.ok();
+    app.browser().sign_in(browser.email(), PASSWORD).await.ok();
+    browser.refresh().await.is(200);
     let event = format!("/api/event/{}", id(21));
     for (trigger, most) in [
         ("GET /api/event", 1),
@@ -60,9 +60,9 @@ async fn whoever_has_no_session_costs_no_read() {
     browser.set_access_token(&app.expired(&browser.access_token().unwrap()));
     app.cloud().clear_journal();
     let path = "/api/event?start=2026-11-14&end=2026-11-21";
-    let _ = browser.call(Method::GET, path, None).await.is(401);
-    let _ = app.browser().metadata().await.is(401);
-    let _ = app.browser().refresh().await.is(401);
+    browser.call(Method::GET, path, None).await.is(401);
+    app.browser().metadata().await.is(401);
+    app.browser().refresh().await.is(401);
     for trigger in ["GET /api/event", "GET /api/user/metadata", "POST /api/session/refresh"] {
         let entry = newest(&app, trigger).await;
         assert_eq!(

@@ -52,7 +52,7 @@ async fn a_day_is_a_day_on_the_wall_and_on_the_globe() {
         all_day(4, "whole month", "2026-11-01", "2026-12-01"),
         timed(5, "another day", "2026-11-23T12:00:00Z"),
     ]);
-    let _ = browser.create(&events).await.is(204);
+    browser.create(&events).await.is(204);
     let day = browser.list("2026-11-20T00:00:00Z", "2026-11-20T23:59:59Z").await;
     assert_eq!(titles(&day), ["evening west", "morning east", "whole day", "whole month"]);
     // The plus sign of an offset arrives as a space.
@@ -67,8 +67,8 @@ async fn an_event_sent_twice_is_there_once() {
     let events: Vec<Value> =
         (0..120).map(|number| timed(number, &format!("Event {number}"), "2026-11-20T09:00:00Z")).collect();
     let events = Value::Array(events);
-    let _ = browser.create(&events).await.is(204);
-    let _ = browser.create(&events).await.is(204);
+    browser.create(&events).await.is(204);
+    browser.create(&events).await.is(204);
     assert_eq!(browser.grid().await.len(), 120);
 }
 
@@ -78,7 +78,7 @@ async fn an_edit_replaces_the_whole_event_and_makes_one_that_is_not_there() {
     let browser = app.person().await;
     let mut event = timed(1, "Lunch", "2026-11-20T12:00:00Z");
     event["description"] = json!("with Grace");
-    let _ = browser.create(&event).await.is(204);
+    browser.create(&event).await.is(204);
     let mut read = browser.read(&id(1)).await.ok();
     read["title"] = json!("Dinner");
     read["startDate"] = json!("2026-11-20T19:00:00+01:00");
@@ -89,7 +89,7 @@ async fn an_edit_replaces_the_whole_event_and_makes_one_that_is_not_there() {
     assert_eq!(edited["startDate"], "2026-11-20T19:00:00+01:00");
     assert_eq!((&edited["title"], edited.get("description")), (&json!("Dinner"), None));
 
-    let _ = browser.put(&timed(2, "New", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(2, "New", "2026-11-20T12:00:00Z")).await.is(204);
     assert_eq!(browser.titles().await, ["Dinner", "New"]);
 }
 
@@ -97,7 +97,7 @@ async fn an_edit_replaces_the_whole_event_and_makes_one_that_is_not_there() {
 async fn what_is_deleted_stays_deleted_and_may_be_deleted_again() {
     let app = TestApp::start().await;
     let browser = app.person().await;
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     for _ in 0..2 {
         assert_eq!(browser.delete(&id(1)).await.is(204).text, "");
     }
@@ -113,7 +113,7 @@ async fn the_someday_lists_keep_their_order() {
     let browser = app.person().await;
     for number in 0..3 {
         let event = someday(number, &format!("Someday {number}"), "2026-11-15", "2026-11-21", number);
-        let _ = browser.create(&event).await.is(204);
+        browser.create(&event).await.is(204);
     }
     let orders = json!([{ "_id": id(0), "order": 2 }, { "_id": id(2), "order": 0 }]);
     let reordered = browser.reorder(&orders).await.ok();
@@ -139,10 +139,10 @@ async fn an_event_moves_between_the_grid_and_someday() {
     let app = TestApp::start().await;
     let browser = app.person().await;
     let month = ("2026-10-31T23:59:59Z", "2026-11-30T23:59:59Z");
-    let _ = browser.create(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
-    let _ = browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.create(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     assert_eq!((browser.grid().await.len(), browser.someday(month.0, month.1).await.len()), (0, 1));
-    let _ = browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
     assert_eq!((browser.grid().await.len(), browser.someday(month.0, month.1).await.len()), (1, 0));
 }
 
@@ -151,9 +151,9 @@ async fn many_are_deleted_by_a_field_on_the_allow_list_only() {
     let app = TestApp::start().await;
     let browser = app.person().await;
     let events = json!([timed(1, "One", "2026-11-20T09:00:00Z"), timed(2, "Two", "2026-11-20T10:00:00Z")]);
-    let _ = browser.create(&events).await.is(204);
+    browser.create(&events).await.is(204);
     for key in ["user", "$where", "title"] {
-        let _ = browser.delete_many(&json!({ "key": key, "ids": [browser.user()] })).await.is(400);
+        browser.delete_many(&json!({ "key": key, "ids": [browser.user()] })).await.is(400);
     }
     let body = json!({ "key": "_id", "ids": [id(1), id(7)] });
     let deleted = browser.delete_many(&body).await.ok();

@@ -62,7 +62,7 @@ async fn a_killed_process_loses_no_acknowledged_write_and_is_one_failed_request(
 async fn a_message_that_cannot_be_read_ends_in_the_dead_letter_queue_and_holds_nobody_up() {
     let app = TestApp::start().await;
     let (browser, google) = (app.person().await, app.google());
-    let _ = browser.connect_google(google).await.ok();
+    browser.connect_google(google).await.ok();
     app.quiesce().await;
     let queues = app.cloud().queues();
     let other = app.person().await;
@@ -72,7 +72,7 @@ async fn a_message_that_cannot_be_read_ends_in_the_dead_letter_queue_and_holds_n
             NewMessage::new("not a job").in_group(&group).with_deduplication_id(format!("poison-{group}"));
         queues.send(app.sync_queue(), message).unwrap();
     }
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     app.quiesce().await;
     let dead: Vec<String> =
         queues.peek(DEAD_LETTERS).unwrap().into_iter().map(|message| message.body).collect();
@@ -85,11 +85,10 @@ async fn a_message_that_cannot_be_read_ends_in_the_dead_letter_queue_and_holds_n
 async fn a_worker_that_dies_at_its_work_does_it_once_all_the_same() {
     let app = TestApp::start().await;
     let (browser, google) = (app.person().await, app.google());
-    let _ = browser.connect_google(google).await.ok();
+    browser.connect_google(google).await.ok();
     app.quiesce().await;
     for number in 0..12 {
-        let _ =
-            browser.create(&timed(number, &format!("Event {number}"), "2026-11-20T12:00:00Z")).await.is(204);
+        browser.create(&timed(number, &format!("Event {number}"), "2026-11-20T12:00:00Z")).await.is(204);
         let function = if number % 2 == 0 { "sync-worker" } else { "fanout" };
         app.cloud().kill_environments(function).await.unwrap();
     }
@@ -111,8 +110,8 @@ async fn a_process_that_dies_between_requests_costs_nothing() {
     for function in ["event", "user", "auth", "config", "health"] {
         app.cloud().kill_environments(function).await.unwrap();
     }
-    let _ = browser.metadata().await.ok();
-    let _ = browser.refresh().await.is(200);
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.metadata().await.ok();
+    browser.refresh().await.is(200);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     assert_eq!(browser.titles().await, ["Lunch"]);
 }

@@ -54,7 +54,7 @@ async fn victim(app: &TestApp) -> Browser {
         timed(1, "Secret", "2026-11-20T12:00:00Z"),
         someday(2, "Plan", "2026-11-15", "2026-11-21", 0),
     ]);
-    let _ = browser.create(&events).await.is(204);
+    browser.create(&events).await.is(204);
     browser
 }
 
@@ -104,7 +104,7 @@ async fn a_stranger_gets_nothing_and_changes_nothing_by_any_route() {
     for number in [1, 2] {
         let missing = stranger.read(&id(number)).await;
         assert!(missing.status == 404 && !missing.text.contains("Secret"), "{}", missing.text);
-        let _ = stranger.delete(&id(number)).await.is(204);
+        stranger.delete(&id(number)).await.is(204);
     }
     let reordered = stranger.reorder(&json!([{ "_id": id(2), "order": 7 }])).await.ok();
     assert_eq!(reordered["matchedCount"], 0);
@@ -116,21 +116,21 @@ async fn a_stranger_gets_nothing_and_changes_nothing_by_any_route() {
     assert_eq!((grid.len(), someday.len()), (0, 0));
     assert_eq!((&profile["userId"], &profile["email"]), (&json!(stranger.user()), &json!(stranger.email())));
     assert_eq!(metadata["google"]["connectionState"], "NOT_CONNECTED");
-    let _ = stranger.repair_google().await.is(400);
+    stranger.repair_google().await.is(400);
     let settings = json!({ "timezone": "Asia/Tokyo" });
-    let _ = stranger.call(Method::POST, "/api/user/metadata", Some(&settings)).await.ok();
+    stranger.call(Method::POST, "/api/user/metadata", Some(&settings)).await.ok();
 
     // An id names an event of whoever uses it: the stranger has one of that id now, and the victim still his own.
     let mut event = timed(1, "Mine", "2026-11-20T12:00:00Z");
     event["user"] = json!(victim.user());
-    let _ = stranger.create(&event).await.is(204);
-    let _ = stranger.put(&event).await.is(204);
+    stranger.create(&event).await.is(204);
+    stranger.put(&event).await.is(204);
     assert_eq!(stranger.read(&id(1)).await.ok()["user"], stranger.user());
-    let _ = stranger.sign_out().await.is(200);
+    stranger.sign_out().await.is(200);
 
     assert_eq!(all_of(&victim).await, before);
     // The victim's stream is alive, and heard of none of it.
-    let _ = victim.create(&someday_plan()).await.is(204);
+    victim.create(&someday_plan()).await.is(204);
     stream.frame("SOMEDAY_EVENT_CHANGED").await;
     assert_eq!(stream.names(), ["USER_METADATA", "SOMEDAY_EVENT_CHANGED"]);
 }

@@ -49,12 +49,12 @@ async fn every_tab_of_the_user_hears_of_a_change_and_nobody_else() {
     for stream in [&one, &two, &other] {
         stream.frame(METADATA).await;
     }
-    let _ = ada.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    ada.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     for stream in [&one, &two] {
         assert_eq!(stream.frame(GRID).await.data, "{}");
     }
     // Bob's stream is alive and reads on: it hears of his own change, and that is all it hears.
-    let _ = bob.create(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    bob.create(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     other.frame(SOMEDAY).await;
     assert_eq!(other.names(), [METADATA, SOMEDAY]);
     for stream in [&one, &two, &other] {
@@ -67,20 +67,20 @@ async fn every_tab_of_the_user_hears_of_a_change_and_nobody_else() {
 async fn a_move_between_grid_and_someday_is_told_to_both_views() {
     let app = TestApp::start().await;
     let browser = app.person().await;
-    let _ = browser.create(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
     let before = browser.stream().await;
     before.frame(METADATA).await;
     let stream = browser.resume(&before.cursor()).await;
     stream.frame(METADATA).await;
 
-    let _ = browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     stream.frame(GRID).await;
     stream.frame(SOMEDAY).await;
-    let _ = browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
     stream.nth(GRID, 2).await;
     stream.nth(SOMEDAY, 2).await;
     // Within a view, the other one hears nothing.
-    let _ = browser.delete(&id(1)).await.is(204);
+    browser.delete(&id(1)).await.is(204);
     stream.nth(GRID, 3).await;
     assert_eq!(stream.count(SOMEDAY), 2);
 }
@@ -106,12 +106,12 @@ async fn a_stream_that_was_cut_while_much_happened_ends_where_the_open_one_does(
             3 => browser.put(&timed(number - 3, &format!("Edited {number}"), "2026-11-20T15:00:00Z")).await,
             _ => browser.delete(&id(number - 3)).await,
         };
-        let _ = answer.is(204);
+        answer.is(204);
     }
 
     let reopened = browser.resume(&cursor).await;
     // One more change, so that both have something to arrive at.
-    let _ = browser.create(&timed(99, "The end", "2026-11-20T18:00:00Z")).await.is(204);
+    browser.create(&timed(99, "The end", "2026-11-20T18:00:00Z")).await.is(204);
     let newest = newest_cursor(&browser).await;
     open.until_cursor(&newest).await;
     reopened.until_cursor(&newest).await;
@@ -139,7 +139,7 @@ async fn a_stream_cut_again_and_again_misses_nothing() {
     let mut cursor = first.cursor();
     drop(first);
     for number in 0..10 {
-        let _ = browser.create(&timed(number, "Event", "2026-11-20T12:00:00Z")).await.is(204);
+        browser.create(&timed(number, "Event", "2026-11-20T12:00:00Z")).await.is(204);
         let stream = browser.resume(&cursor).await;
         stream.frame(GRID).await;
         assert_ne!(stream.cursor(), cursor);
@@ -148,7 +148,7 @@ async fn a_stream_cut_again_and_again_misses_nothing() {
     // And what was told once is not told again.
     let quiet = browser.resume(&cursor).await;
     quiet.frame(METADATA).await;
-    let _ = browser.create(&someday(99, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.create(&someday(99, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     quiet.frame(SOMEDAY).await;
     assert_eq!(quiet.count(GRID), 0);
 }
@@ -157,7 +157,7 @@ async fn a_stream_cut_again_and_again_misses_nothing() {
 async fn a_cursor_of_another_life_gets_a_reset_and_never_a_hole() {
     let app = TestApp::start().await;
     let browser = app.person().await;
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     let stranger = app.person().await.stream().await;
     stranger.frame(METADATA).await;
     for cursor in [stranger.cursor().as_str(), "deadbeef.7", "nonsense", ""] {
@@ -190,7 +190,7 @@ async fn a_burst_ends_cleanly_and_says_when_to_come_back() {
     let last = stream.blocks().pop().unwrap();
     assert_eq!((last.retry, last.event), (Some(5000), None));
 
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     let next = browser.resume(&stream.cursor()).await;
     next.end().await;
     assert_eq!(next.count(GRID), 1);
@@ -204,7 +204,7 @@ async fn metadata_that_was_set_is_told_to_the_open_tabs() {
     stream.frame(METADATA).await;
     let path = "/api/user/metadata";
     let body = json!({ "timezone": "Europe/Berlin" });
-    let _ = browser.call(reqwest::Method::POST, path, Some(&body)).await.is(200);
+    browser.call(reqwest::Method::POST, path, Some(&body)).await.is(200);
     let told = stream.nth(METADATA, 2).await.json();
     assert_eq!(told["timezone"], "Europe/Berlin");
     assert_eq!(told, browser.metadata().await.ok());

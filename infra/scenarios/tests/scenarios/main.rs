@@ -9,5 +9,6 @@ mod google;
 mod input;
 mod isolation;
 mod live;
+mod samples;
 mod wire;
 mod workspace;

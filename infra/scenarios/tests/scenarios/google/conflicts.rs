@@ -22,7 +22,7 @@ async fn edits_of_different_fields_on_both_sides_at_once_are_both_kept() {
         .edit_event(email, "primary", created["id"].as_str().unwrap(), json!({ "description": "Theirs" }))
         .unwrap();
     event["title"] = json!("Ours");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     let there = &at_google(&app, &browser)[0];
     let here = &browser.grid().await[0];
@@ -42,7 +42,7 @@ async fn an_edit_beats_a_delete_on_the_other_side() {
     miss_next_notification(google);
     google.delete_event(email, "primary", created["id"].as_str().unwrap()).unwrap();
     event["title"] = json!("Still wanted");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Still wanted"]);
     assert_eq!(browser.titles().await, ["Still wanted"]);
@@ -60,7 +60,7 @@ async fn a_delete_here_and_an_edit_in_google_leave_the_edit() {
     miss_next_notification(google);
     let patch = json!({ "summary": "Still wanted" });
     google.edit_event(email, "primary", created["id"].as_str().unwrap(), patch).unwrap();
-    let _ = browser.delete(event["_id"].as_str().unwrap()).await.is(204);
+    browser.delete(event["_id"].as_str().unwrap()).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Still wanted"]);
     assert_eq!(browser.titles().await, ["Still wanted"]);
@@ -82,7 +82,7 @@ async fn of_two_edits_of_one_field_the_later_one_wins_on_both_sides() {
     };
     theirs("Theirs, earlier");
     event["title"] = json!("Ours, later");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Ours, later"]);
     assert_eq!(browser.titles().await, ["Ours, later"]);
@@ -90,7 +90,7 @@ async fn of_two_edits_of_one_field_the_later_one_wins_on_both_sides() {
     // The other way round: our push is held up until theirs is there.
     google.inject(Fault::refuse(UPDATE, StatusCode::SERVICE_UNAVAILABLE, "backendError"));
     event["title"] = json!("Ours, earlier");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     scenarios::eventually("the push to fail", || async { google.faults().is_empty().then_some(()) }).await;
     theirs("Theirs, later");
     app.quiesce().await;

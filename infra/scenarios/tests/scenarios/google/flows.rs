@@ -17,7 +17,7 @@ async fn connecting_imports_what_is_in_google_and_tells_how_it_goes() {
         json!({ "summary": "Trip", "start": { "date": "2026-11-20" }, "end": { "date": "2026-11-23" } });
     google.create_event(browser.email(), "primary", trip).unwrap();
     google.set_paging(Paging { at_most: Some(1), ..Paging::default() });
-    let _ = browser.create(&timed(1, "Made before", "2026-11-19T09:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Made before", "2026-11-19T09:00:00Z")).await.is(204);
     assert_eq!(browser.connection_state().await, "NOT_CONNECTED");
     let stream = browser.stream().await;
 
@@ -86,8 +86,8 @@ async fn a_change_here_arrives_in_google_once() {
     app.google().clear_journal();
     let mut event = timed(1, "Lunch", "2026-11-20T12:00:00-06:00");
     event["description"] = json!("with Grace");
-    let _ = browser.create(&event).await.is(204);
-    let _ = browser.create(&all_day(2, "Trip", "2026-11-20", "2026-11-23")).await.is(204);
+    browser.create(&event).await.is(204);
+    browser.create(&all_day(2, "Trip", "2026-11-20", "2026-11-23")).await.is(204);
     app.quiesce().await;
     let there = at_google(&app, &browser);
     assert_eq!(there.len(), 2, "{there:#?}");
@@ -102,10 +102,10 @@ async fn a_change_here_arrives_in_google_once() {
     assert_eq!(browser.read(&id(1)).await.ok()["gEventId"], lunch["id"]);
 
     event["title"] = json!("Late lunch");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Late lunch", "Trip"]);
-    let _ = browser.delete(&id(1)).await.is(204);
+    browser.delete(&id(1)).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Trip"]);
     assert_eq!(writes(&app), [INSERT, INSERT, UPDATE, DELETE]);
@@ -131,7 +131,7 @@ async fn what_google_keeps_in_an_event_and_we_do_not_know_survives_our_edit() {
 
     let mut event = browser.grid().await.remove(0);
     event["title"] = json!("Late lunch");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     let edited = google.event(email, "primary", created["id"].as_str().unwrap()).unwrap();
     assert_eq!(edited["summary"], "Late lunch");
@@ -148,19 +148,19 @@ async fn what_google_keeps_in_an_event_and_we_do_not_know_survives_our_edit() {
 async fn someday_is_ours_alone() {
     let app = TestApp::start().await;
     let browser = connected(&app).await;
-    let _ = browser.create(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.create(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     app.quiesce().await;
     assert!(at_google(&app, &browser).is_empty());
-    let _ = browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Paint"]);
-    let _ = browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.put(&someday(1, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     app.quiesce().await;
     assert!(at_google(&app, &browser).is_empty());
     let month = ("2026-10-31T23:59:59Z", "2026-11-30T23:59:59Z");
     assert_eq!(browser.someday(month.0, month.1).await.len(), 1);
     // And back again: an id that Google has seen deleted is no obstacle.
-    let _ = browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.put(&timed(1, "Paint", "2026-11-20T12:00:00Z")).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Paint"]);
     assert_at_rest(&app, &browser).await;
@@ -177,19 +177,19 @@ async fn a_withdrawn_consent_is_a_state_and_costs_no_data() {
     stream.frame("USER_METADATA").await;
 
     assert!(google.revoke_grants(&email));
-    let _ = browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
     stream.frame("GOOGLE_REVOKED").await;
     app.quiesce().await;
     assert_eq!(browser.connection_state().await, "RECONNECT_REQUIRED");
     assert_eq!(browser.titles().await, ["Lunch", "Ours"]);
     // The next edits are kept, too, and nobody knocks at Google's door with a key that does not fit.
     google.clear_journal();
-    let _ = browser.create(&timed(2, "Later", "2026-11-20T16:00:00Z")).await.is(204);
+    browser.create(&timed(2, "Later", "2026-11-20T16:00:00Z")).await.is(204);
     app.quiesce().await;
     assert_eq!(google.journal().len(), 0);
     assert_eq!(stream.count("GOOGLE_REVOKED"), 1);
 
-    let _ = browser.connect_google(google).await.ok();
+    browser.connect_google(google).await.ok();
     app.quiesce().await;
     assert_eq!(browser.connection_state().await, "HEALTHY");
     assert_eq!(browser.titles().await, ["Later", "Lunch", "Ours"]);
@@ -203,7 +203,7 @@ async fn a_repair_loses_nothing_and_says_when_it_is_over() {
     let browser = connected(&app).await;
     let google = app.google();
     google.create_event(browser.email(), "primary", lunch()).unwrap();
-    let _ = browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
     app.quiesce().await;
     let stream = browser.stream().await;
     stream.frame("USER_METADATA").await;
@@ -223,7 +223,7 @@ async fn an_access_token_that_has_expired_is_renewed_on_the_way() {
     let app = TestApp::start().await;
     let browser = connected(&app).await;
     app.google().expire_access_tokens(browser.email());
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Lunch"]);
     assert_eq!(browser.connection_state().await, "HEALTHY");
@@ -240,7 +240,7 @@ async fn a_series_in_google_does_not_stand_in_the_way_of_the_rest() {
     series["recurrence"] = json!(["RRULE:FREQ=DAILY;COUNT=3"]);
     google.create_event(browser.email(), "primary", series.clone()).unwrap();
     google.create_event(browser.email(), "primary", lunch()).unwrap();
-    let _ = browser.connect_google(google).await.ok();
+    browser.connect_google(google).await.ok();
     app.quiesce().await;
     assert_eq!(browser.connection_state().await, "HEALTHY");
     assert!(browser.titles().await.contains(&"Lunch".to_owned()));
@@ -261,7 +261,7 @@ async fn no_secret_of_google_is_ever_in_a_queue_a_frame_or_an_answer() {
     let app = TestApp::start().await;
     let browser = app.person().await;
     let stream = browser.stream().await;
-    let _ = browser.connect_google(app.google()).await.ok();
+    browser.connect_google(app.google()).await.ok();
     let end = stream.frame("IMPORT_GCAL_END").await;
     app.quiesce().await;
     let texts = [

@@ -18,7 +18,7 @@ async fn a_second_delivery_of_the_same_message_changes_nothing() {
     let browser = connected(&app).await;
     app.google().clear_journal();
     app.cloud().queues().deliver_twice(app.sync_queue()).unwrap();
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Lunch"]);
     assert_eq!(writes(&app), [INSERT]);
@@ -38,18 +38,18 @@ async fn a_write_whose_answer_is_lost_is_not_repeated_at_google() {
     let google = app.google();
     google.inject(Fault::drop_after_commit(INSERT));
     let mut event = timed(1, "Lunch", "2026-11-20T12:00:00Z");
-    let _ = browser.create(&event).await.is(204);
+    browser.create(&event).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Lunch"]);
 
     google.inject(Fault::drop_after_commit(UPDATE));
     event["title"] = json!("Late lunch");
-    let _ = browser.put(&event).await.is(204);
+    browser.put(&event).await.is(204);
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Late lunch"]);
 
     google.inject(Fault::drop_after_commit(DELETE));
-    let _ = browser.delete(&id(1)).await.is(204);
+    browser.delete(&id(1)).await.is(204);
     app.quiesce().await;
     assert!(at_google(&app, &browser).is_empty() && browser.grid().await.is_empty());
     assert!(google.faults().is_empty(), "every fault struck");
@@ -63,7 +63,7 @@ async fn what_google_refuses_for_a_while_is_done_later() {
     let google = app.google();
     google.inject(Fault::refuse(INSERT, StatusCode::SERVICE_UNAVAILABLE, "backendError").times(2));
     google.inject(Fault::refuse("calendar.events.list", StatusCode::FORBIDDEN, "rateLimitExceeded"));
-    let _ = browser.create(&timed(1, "Ours", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Ours", "2026-11-20T12:00:00Z")).await.is(204);
     google.create_event(browser.email(), "primary", lunch()).unwrap();
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Lunch", "Ours"]);
@@ -77,8 +77,8 @@ async fn a_sync_token_that_google_forgot_costs_no_event_of_either_side() {
     let browser = connected(&app).await;
     let (google, email) = (app.google(), browser.email());
     let gone = google.create_event(email, "primary", lunch()).unwrap();
-    let _ = browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
-    let _ = browser.create(&someday(2, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
+    browser.create(&timed(1, "Ours", "2026-11-20T15:00:00Z")).await.is(204);
+    browser.create(&someday(2, "Paint", "2026-11-15", "2026-11-21", 0)).await.is(204);
     app.quiesce().await;
     google.invalidate_sync_tokens(email).unwrap();
     miss_next_notification(google);
@@ -107,7 +107,7 @@ async fn an_import_whose_worker_dies_is_finished_and_never_leaves_importing_behi
     }
     google.set_paging(Paging { at_most: Some(4), ..Paging::default() });
     let lists = || google.journal().iter().filter(|entry| entry.operation == "calendar.events.list").count();
-    let _ = browser.connect_google(google).await.ok();
+    browser.connect_google(google).await.ok();
     for page in [2, 5, 8] {
         scenarios::eventually("another page", || async { (lists() >= page).then_some(()) }).await;
         app.cloud().kill_environments("sync-worker").await.unwrap();

@@ -16,7 +16,7 @@ const DELETE: &str = "calendar.events.delete";
 /// A person whose calendar is connected and imported.
 async fn connected(app: &TestApp) -> Browser {
     let browser = app.person().await;
-    let _ = browser.connect_google(app.google()).await.ok();
+    browser.connect_google(app.google()).await.ok();
     app.quiesce().await;
     assert_eq!(browser.connection_state().await, "HEALTHY");
     browser

@@ -18,7 +18,7 @@ async fn a_connection_that_is_refused_changes_nothing() {
     assert_eq!(conflict["code"], "GOOGLE_ACCOUNT_ALREADY_CONNECTED");
     let mismatch = browser.connect_google_as(google, "somebody@example.com").await.is(409).json();
     assert_eq!(mismatch["code"], "GOOGLE_CONNECT_EMAIL_MISMATCH");
-    let _ = browser.connect_google_with("no-code-of-google").await.is(400);
+    browser.connect_google_with("no-code-of-google").await.is(400);
     let mut elsewhere = json!({
         "thirdPartyId": "google", "clientType": "web",
         "redirectURIInfo": {
@@ -31,7 +31,7 @@ async fn a_connection_that_is_refused_changes_nothing() {
     assert_eq!(refused["message"], "Google redirect URI does not match this Compass instance");
     elsewhere["redirectURIInfo"]["redirectURIOnProviderDashboard"] = json!(REDIRECT_URI);
     elsewhere["thirdPartyId"] = json!("github");
-    let _ = browser.call(Method::POST, path, Some(&elsewhere)).await.is(400);
+    browser.call(Method::POST, path, Some(&elsewhere)).await.is(400);
 
     assert_eq!(browser.connection_state().await, "NOT_CONNECTED");
     let missing = browser.repair_google().await.is(400).json();
@@ -67,7 +67,7 @@ async fn without_a_google_client_everything_but_google_works() {
     assert_eq!(config, json!({ "google": { "isConfigured": false } }));
     let refused = browser.connect_google_with("code").await.is(503).json();
     assert_eq!(refused["code"], "GOOGLE_NOT_CONFIGURED");
-    let _ = browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     assert_eq!(browser.titles().await, ["Lunch"]);
     assert_eq!(browser.connection_state().await, "NOT_CONNECTED");
     app.quiesce().await;
