@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 
-const HEADERS: [(&str, &str); 11] = [
+const HEADERS: [(&str, &str); 12] = [
     (
         "content-security-policy",
         "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';frame-ancestors 'self';img-src 'self' \
@@ -20,6 +20,8 @@ const HEADERS: [(&str, &str); 11] = [
     ("x-download-options", "noopen"),
     ("x-frame-options", "SAMEORIGIN"),
     ("x-permitted-cross-domain-policies", "none"),
+    // Off: the filters of old browsers that this once switched on were themselves a way in.
+    ("x-xss-protection", "0"),
 ];
 
 pub(super) async fn harden(mut response: Response) -> Response {
