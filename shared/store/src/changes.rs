@@ -65,7 +65,11 @@ struct Logged {
 }
 
 impl Store {
-    /// Everything after `rev`. One query, strongly consistent.
+    /// Everything after `rev`. One query when there is nothing, two when there is something.
+    ///
+    /// A query is consistent item by item, but it is no snapshot: it may meet some items of a transaction and miss others that it passed a moment
+    /// before. Whatever it meets is committed, though, and so is all that has a lower rev; a second query sees the whole of it. Only what the
+    /// first one met is said to be seen.
     ///
     /// # Errors
     /// Any error of the store.
@@ -74,18 +78,25 @@ impl Store {
             .name("#rev", "rev")
             .value(":pk", key::user(user))?
             .value(":rev", rev)?;
-        let logged = self.table.query(Query { index: Some("rev"), condition, limit: None }).await?;
-        Ok(fold(rev, logged))
+        let query = || Query { index: Some("rev"), condition: condition.clone(), limit: None };
+        let met: Vec<Logged> = self.table.query(query()).await?;
+        let Some(upto) = met.iter().map(|entry| entry.rev).max() else {
+            return Ok(fold(rev, rev, Vec::new()));
+        };
+        Ok(fold(rev, upto, self.table.query(query()).await?))
     }
 }
 
-fn fold(rev: Rev, logged: Vec<Logged>) -> Changes {
-    let mut changes = Changes { upto: rev, ..Changes::default() };
+/// What happened after `rev`. Entries beyond `upto` are left to the next time, when all that belongs to them can be seen; but an event that has
+/// moved on beyond it may have changed before it, too.
+fn fold(rev: Rev, upto: Rev, logged: Vec<Logged>) -> Changes {
+    let mut changes = Changes { upto, ..Changes::default() };
     for entry in logged {
-        changes.upto = changes.upto.max(entry.rev);
         changes.views.is_grid |= entry.grid_rev > rev;
         changes.views.is_someday |= entry.someday_rev > rev;
-        changes.notices.extend(entry.notice);
+        if entry.rev <= upto {
+            changes.notices.extend(entry.notice);
+        }
     }
     changes
 }
@@ -97,13 +108,13 @@ mod tests {
     #[test]
     fn a_view_is_told_of_a_change_that_a_later_one_of_the_other_view_covers() {
         let logged = vec![Logged { rev: 7, grid_rev: 5, someday_rev: 7, notice: None }];
-        let changes = fold(4, logged);
+        let changes = fold(4, 7, logged);
         assert_eq!(
             changes,
             Changes { upto: 7, views: Views { is_grid: true, is_someday: true }, notices: vec![] }
         );
         let logged = vec![Logged { rev: 7, grid_rev: 5, someday_rev: 7, notice: None }];
-        assert_eq!(fold(5, logged).views, Views { is_grid: false, is_someday: true });
+        assert_eq!(fold(5, 7, logged).views, Views { is_grid: false, is_someday: true });
     }
 
     #[test]

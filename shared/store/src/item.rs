@@ -85,7 +85,12 @@ pub(crate) fn write_event(
         }
     }
     update.text = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
-    Write::update(table, &key::event(user, event.id), update, Expression::default(), OnCondition::Retry)
+    // `HEAD` alone does not vouch for it: a batch read is no snapshot, and may have met this item before a transaction and `HEAD` after it.
+    let unchanged = match old {
+        Some(record) => Expression::new("#rev = :read").value(":read", record.rev)?,
+        None => Expression::new("attribute_not_exists(pk)"),
+    };
+    Write::update(table, &key::event(user, event.id), update, unchanged, OnCondition::Retry)
 }
 
 /// `N#<rev>`: a notice.

@@ -16,7 +16,7 @@ use crate::{Error, Head, Profile, Store};
 /// How often a plan is made anew when somebody else was faster.
 const ATTEMPTS: usize = 10;
 
-/// What a plan is made from: everything was read in one consistent batch.
+/// What a plan is made from. DynamoDB may read a batch across a commit; a plan made from such a mixture is refused when it is written, and made anew.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The user's head.

@@ -232,3 +232,82 @@ async fn a_tombstone_lives_its_time_however_old_the_event_was() {
         item.send().await.unwrap().item.unwrap()["expires_at"].as_n().unwrap().parse::<i64>().unwrap();
     assert_eq!(expires_at, (much_later + chrono::TimeDelta::days(30)).timestamp());
 }
+
+/// Waits until the call has come that a script holds up, then does what somebody else does meanwhile.
+async fn meanwhile<T>(script: &Nth, call: usize, work: impl Future<Output = T>) -> T {
+    let come = async {
+        while script.calls.load(Ordering::SeqCst) < call {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), come).await.unwrap();
+    work.await
+}
+
+fn held_up(operation: &'static str) -> Arc<Nth> {
+    let fault = Mutex::new(Some(Fault::Delay(Duration::from_millis(300))));
+    Arc::new(Nth { operation, fault, calls: AtomicUsize::new(0) })
+}
+
+#[tokio::test]
+async fn a_plan_made_from_an_older_event_than_its_head_is_made_anew() {
+    let table = TestTable::start().await.unwrap();
+    let user = user_in(&table).await;
+    let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
+    save(&store_on(&table, seam()), user, &lunch).await;
+    let script = held_up("TransactWriteItems");
+    let store = store_on(&table, seam().with_script(script.clone()));
+    let seen = Mutex::new(Vec::new());
+    let plan = |snapshot: &Snapshot| {
+        let record = snapshot.record(id(1)).unwrap();
+        seen.lock().unwrap().push(record.rev);
+        Ok::<_, Error>(Plan::of([domain::Change::delete(record, false)]))
+    };
+    // What a batch read across a commit looks like: the event's rev moves on and `HEAD`, as it was read, does not.
+    let move_on = table.client.update_item().table_name(&table.table_name);
+    let move_on = move_on
+        .key("pk", AttributeValue::S(format!("U#{user}")))
+        .key("sk", AttributeValue::S(format!("E#{}", id(1))))
+        .update_expression("SET #rev = :rev")
+        .expression_attribute_names("#rev", "rev")
+        .expression_attribute_values(":rev", AttributeValue::N("2".into()));
+    let ids = [id(1)];
+    let (written, moved) =
+        tokio::join!(store.mutate(user, &ids, now(), plan), meanwhile(&script, 1, move_on.send()));
+    moved.unwrap();
+    written.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_reader_that_meets_half_of_a_transaction_is_told_of_the_other_half() {
+    let table = TestTable::start().await.unwrap();
+    let user = user_in(&table).await;
+    let put = |sk: &str, rev: u64, grid_rev: u64| {
+        let (pk, number) = (format!("U#{user}"), |n: u64| AttributeValue::N(n.to_string()));
+        let put = table.client.put_item().table_name(&table.table_name);
+        put.item("pk", AttributeValue::S(pk))
+            .item("sk", AttributeValue::S(sk.into()))
+            .item("rev", number(rev))
+            .item("grid_rev", number(grid_rev))
+    };
+    // The transaction of the revs 1 and 2, met while only its second half can be seen.
+    put("N#2", 2, 0).send().await.unwrap();
+    struct Second(AtomicUsize, Arc<Nth>);
+    impl Script for Second {
+        fn next(&self, kind: Kind, operation: &'static str) -> Option<Fault> {
+            (self.0.fetch_add(1, Ordering::SeqCst) == 1).then(|| self.1.next(kind, operation)).flatten()
+        }
+    }
+    let held = held_up("Query");
+    let script = Arc::new(Second(AtomicUsize::new(0), held.clone()));
+    let store = store_on(&table, seam().with_script(script));
+    let later = async {
+        put("E#1", 1, 1).send().await.unwrap();
+        put("E#3", 3, 3).send().await.unwrap();
+    };
+    let (changes, ()) = tokio::join!(store.changes(user, 0), meanwhile(&held, 1, later));
+    let changes = changes.unwrap();
+    assert!(changes.views.is_grid);
+    assert_eq!(changes.upto, 2, "what came later is told later");
+}
