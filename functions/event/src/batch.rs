@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use contract::event::{DeleteKey, DeleteManyBody, EventBody, OrderBody};
-use domain::{Change, Draft, EventId, GoogleEventId, UserId};
+use domain::{Change, Draft, EventId, GoogleEventId, Refusal, UserId};
 use http::StatusCode;
 use runtime::http::ApiError;
 use seam::Random;
@@ -32,8 +32,11 @@ pub fn orders(bodies: Vec<OrderBody>) -> Result<Vec<(EventId, f64)>, ApiError> {
     if bodies.is_empty() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "No events to reorder", "Request is malformed"));
     }
-    let orders: Result<BTreeMap<EventId, f64>, _> =
-        bodies.iter().map(|body| EventId::from_wire(&body.id).map(|id| (id, body.order))).collect();
+    let place = |body: &OrderBody| {
+        domain::check_order(body.order)?;
+        Ok::<_, Refusal>((EventId::from_wire(&body.id)?, body.order))
+    };
+    let orders: Result<BTreeMap<EventId, f64>, _> = bodies.iter().map(place).collect();
     Ok(orders?.into_iter().collect())
 }
 

@@ -208,6 +208,8 @@ async fn what_is_wrong_is_a_400_with_a_message() {
         ("DELETE", "/api/event/nonsense", Value::Null),
         ("PUT", "/api/event/reorder", json!([])),
         ("PUT", "/api/event/reorder", json!([{"_id": id(1)}])),
+        ("PUT", "/api/event/reorder", json!([{"_id": id(1), "order": 1e126}])),
+        ("POST", "/api/event", with("order", json!(1e126))),
         ("GET", "/api/event?start=yesterday&end=today", Value::Null),
     ] {
         let (status, body) = world.send(ANA, method, path, &body).await;

@@ -9,6 +9,8 @@ use crate::{EventId, GoogleEventId, Refusal, Shared, Span};
 const TITLE_LIMIT: usize = 4_096;
 /// The longest description that is accepted from a browser. Google cuts at 8,192; an item of the store holds 400 KB.
 const DESCRIPTION_LIMIT: usize = 32_768;
+/// The places in a list that are accepted from a browser, without their sign.
+const ORDERS: std::ops::RangeInclusive<f64> = 1e-9..=1e15;
 
 /// Where an event is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +79,7 @@ impl Draft {
     /// Checks the limits of a draft.
     ///
     /// # Errors
-    /// [`Refusal::TooLong`] for a title or description beyond its limit, [`Refusal::BadField`] for an order that is no number.
+    /// [`Refusal::TooLong`] for a title or description beyond its limit, [`Refusal::BadField`] for an order that is out of bounds.
     #[expect(
         clippy::too_many_arguments,
         reason = "one argument per field of the wire format, named at the only call"
@@ -95,15 +97,26 @@ impl Draft {
     ) -> Result<Self, Refusal> {
         limit("title", title.as_deref(), TITLE_LIMIT)?;
         limit("description", description.as_deref(), DESCRIPTION_LIMIT)?;
-        if order.is_some_and(|order| !order.is_finite()) {
-            return Err(Refusal::field("order", "must be a number"));
-        }
+        order.map_or(Ok(()), check_order)?;
         Ok(Self { id, title, description, span, is_all_day, is_someday, priority, origin, order })
     }
 
     /// The id the browser chose, or the one drawn for it.
     pub fn id(&self) -> EventId {
         self.id
+    }
+}
+
+/// Checks a place in a list. The bounds are far beyond any list, and within what the store can hold: it refuses numbers that a browser can
+/// write.
+///
+/// # Errors
+/// [`Refusal::BadField`] for a place out of bounds.
+pub fn check_order(order: f64) -> Result<(), Refusal> {
+    if order == 0.0 || ORDERS.contains(&order.abs()) {
+        Ok(())
+    } else {
+        Err(Refusal::field("order", "must be 0 or a number between 1e-9 and 1e15, of either sign"))
     }
 }
 
@@ -159,6 +172,21 @@ impl Event {
             description: self.description.clone().filter(|text| !text.is_empty()),
             span: self.span.clone(),
             priority: self.priority,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_the_store_could_not_hold_is_refused() {
+        for order in [0.0, -0.0, 1.0, -7.0, 0.5, 1e15] {
+            assert_eq!(check_order(order), Ok(()), "{order}");
+        }
+        for order in [1e126, -1e126, 1e-131, f64::MIN_POSITIVE, f64::INFINITY, f64::NAN] {
+            assert!(check_order(order).is_err(), "{order}");
         }
     }
 }

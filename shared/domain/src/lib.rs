@@ -17,7 +17,7 @@ mod time;
 mod window;
 
 pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
-pub use event::{Draft, Event, Origin, Priority, Shelf};
+pub use event::{Draft, Event, Origin, Priority, Shelf, check_order};
 pub use id::{EventId, GoogleEventId, UserId};
 pub use job::Job;
 pub use merge::{Field, Merged, Shared, merge};
