@@ -65,11 +65,11 @@ impl Error {
         error: SdkError<E, R>,
     ) -> Self
     where
-        E: ProvideErrorMetadata + std::fmt::Debug,
-        R: std::fmt::Debug,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
     {
         let Some(service) = error.as_service_error() else {
-            return Self::Unavailable { operation, reason: format!("{error:?}") };
+            return Self::Unavailable { operation, reason: causes(&error) };
         };
         let reason = service.message().unwrap_or("no message").to_owned();
         match service.code().unwrap_or_default() {
@@ -81,5 +81,28 @@ impl Error {
             "InternalServerError" | "ServiceUnavailable" => Self::Unavailable { operation, reason },
             code => Self::Refused { operation, reason: format!("{code}: {reason}") },
         }
+    }
+}
+
+/// What an error says, and what each of its causes does. Not its `Debug`, which holds the answer that could not be read: an item may be in
+/// it, with a password's hash.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_repeated() {
+        let error: SdkError<GetItemError, &str> = SdkError::response_error("cut off", "$argon2id$secret");
+        assert!(format!("{error:?}").contains("$argon2id$secret"));
+        let error = Error::from_sdk("GetItem", "", error);
+        assert_eq!(error.to_string(), "GetItem failed: response error: cut off");
+        assert_eq!(error.class(), Class::Transient);
     }
 }

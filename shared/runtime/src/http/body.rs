@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::ApiError;
 
-/// The bytes of a body, for whoever has their own words for one that cannot be read.
-#[derive(Clone, Debug)]
+/// The bytes of a body, for whoever has their own words for one that cannot be read. May hold a password, so it is not `Debug`.
+#[derive(Clone)]
 pub struct RawBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for RawBody {
