@@ -10,7 +10,7 @@ use domain::UserId;
 use google::oauth::{Client, Grant};
 use google::{Error as GoogleError, Identity, Secret};
 use http::StatusCode;
-use runtime::http::{ApiError, Session};
+use runtime::http::{ApiError, RawBody, Session};
 use store::{Error, GOOGLE, Plan, Snapshot};
 
 use crate::password_routes::new_user;
@@ -56,10 +56,10 @@ pub async fn sign_in_up(
 pub async fn connect(
     State(auth): State<Auth>,
     Session { user, .. }: Session,
-    FormBody(form): FormBody,
+    RawBody(body): RawBody,
 ) -> Result<Json<Outcome>, Refused> {
     let client = configured(&auth)?;
-    let code = connect_body(&form)?;
+    let code = connect_body(&body)?;
     let grant = exchange(&auth, client, code).await?;
     if let Some(scope) = google_account::missing_scope(&grant) {
         return Err(not_connected(format!("Google did not grant {scope}")).into());
@@ -129,8 +129,10 @@ fn configured(auth: &Auth) -> Result<&Client, ApiError> {
     })
 }
 
-fn connect_body(form: &Form) -> Result<GoogleCode, ApiError> {
-    GoogleCode::parse(form).map_err(|malformed| ApiError::bad_request(malformed.to_string()))
+/// The body of a connect. The route is not one of the session library's, so its errors have the shape of all others.
+fn connect_body(body: &[u8]) -> Result<GoogleCode, ApiError> {
+    let code = Form::parse(body).and_then(|form| GoogleCode::parse(&form));
+    code.map_err(|malformed| ApiError::bad_request(malformed.to_string()))
 }
 
 /// Redeems the code. A code is good once, so a failure here is the caller's to repeat from the start, and never a 401, which would repeat it as it is.

@@ -180,6 +180,7 @@ async fn a_connect_that_fails_says_why_and_changes_nothing() {
     let cases = [
         (json!({"thirdPartyId": "google"}), 400, "clientType", None),
         (json!({}), 400, "thirdPartyId", None),
+        (json!([]), 400, "valid JSON", None),
         (google_body("x", "https://evil.example/callback"), 400, "redirect URI does not match", None),
         (google_body("garbage", CALLBACK), 400, "authorization code", None),
         (used, 400, "authorization code", None),
