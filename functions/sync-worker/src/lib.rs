@@ -18,6 +18,8 @@ use sync::{Effort, Error, Sync, describe};
 
 /// How long a batch may work before its jobs hand the rest to further messages; the function itself has two minutes.
 const BUDGET: TimeDelta = TimeDelta::seconds(80);
+/// When what is still at work is broken off: a time-out of the function would have the whole batch rest for the queue's visibility time-out.
+const LIMIT: TimeDelta = TimeDelta::seconds(105);
 /// How often the queue hands a message out before it goes to the dead-letter queue.
 const RECEIVES: u32 = 5;
 /// The first and the longest wait before another try.
@@ -35,23 +37,24 @@ pub struct Worker {
 
 /// Does a batch; returns the ids of the messages that are to come again.
 pub async fn handle(worker: &Worker, messages: Vec<Message<Job>>) -> Vec<String> {
-    let until = worker.sync.clock.now() + BUDGET;
+    let begun = worker.sync.clock.now();
     let mut users: BTreeMap<UserId, Vec<Message<Job>>> = BTreeMap::new();
     for message in messages {
         users.entry(message.body.user()).or_default().push(message);
     }
-    let work = users.into_values().map(|messages| worker.work(messages, until));
+    let work = users.into_values().map(|messages| worker.work(messages, begun));
     join_all(work).await.into_iter().flatten().collect()
 }
 
 impl Worker {
     /// Does one user's messages, in order.
-    async fn work(&self, messages: Vec<Message<Job>>, until: DateTime<Utc>) -> Vec<String> {
+    async fn work(&self, messages: Vec<Message<Job>>, begun: DateTime<Utc>) -> Vec<String> {
         let mut jobs = fold(messages).into_iter();
         let mut failed = Vec::new();
         while let Some((job, messages)) = jobs.next() {
             let receives = messages.iter().map(|message| message.receive_count).max().unwrap_or(1);
-            let effort = Effort { until, is_last_try: receives >= RECEIVES };
+            let (until, limit) = (begun + BUDGET, begun + LIMIT);
+            let effort = Effort { until, limit, is_last_try: receives >= RECEIVES };
             let Err(error) = self.sync.run(&job, effort).await else { continue };
             log(&job, receives, &error);
             if !error.is_retryable() {

@@ -1,8 +1,8 @@
 //! The way of a page of Google's events into the store: in transactions of bounded size, the last of which moves the state of the sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{EventId, Origin, UserId};
+use domain::{EventId, GoogleEventId, Origin, UserId};
 use google::calendar;
 use store::{Issue, Plan, Snapshot};
 
@@ -10,13 +10,14 @@ use crate::plan::{Decision, decide};
 use crate::translate::{self, Skipped, Theirs};
 use crate::{Error, Sync, connected};
 
-/// The most bytes of Google's own text in one transaction. DynamoDB takes 4 MB in all.
-const BYTES: usize = 2_000_000;
+/// The most bytes of Google's own text in one transaction. DynamoDB takes 4 MB in all, and a description lies in an item three times: in the
+/// event, in the base and in Google's own text.
+const BYTES: usize = 1_000_000;
 
 /// A page, sorted out.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    /// What there is to decide about, in Google's order; of an event that comes twice, the newer version.
+    /// What there is to decide about, in Google's order; of a copy that comes twice, the newer version.
     pub events: Vec<Theirs>,
     /// Entries that are events of ours to be.
     pub live: u32,
@@ -29,7 +30,7 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn sort_out(items: &[calendar::Event]) -> Self {
         let mut page = Self::default();
-        let mut places: BTreeMap<EventId, usize> = BTreeMap::new();
+        let mut places: BTreeMap<GoogleEventId, usize> = BTreeMap::new();
         for item in items {
             match translate::read(item) {
                 Ok(theirs) => page.take(theirs, &mut places),
@@ -40,15 +41,15 @@ impl Page {
         page
     }
 
-    fn take(&mut self, theirs: Theirs, places: &mut BTreeMap<EventId, usize>) {
+    fn take(&mut self, theirs: Theirs, places: &mut BTreeMap<GoogleEventId, usize>) {
         if matches!(theirs, Theirs::Live(_)) {
             self.live += 1;
         }
-        match places.get(&theirs.id()).and_then(|place| self.events.get_mut(*place)) {
+        match places.get(theirs.google_id()).and_then(|place| self.events.get_mut(*place)) {
             Some(earlier) if is_older(&theirs, earlier) => {}
             Some(earlier) => *earlier = theirs,
             None => {
-                places.insert(theirs.id(), self.events.len());
+                places.insert(theirs.google_id().clone(), self.events.len());
                 self.events.push(theirs);
             }
         }
@@ -123,17 +124,19 @@ impl Sync {
     }
 }
 
-/// Cuts a page into what fits into one transaction each.
+/// Cuts a page into what fits into one transaction each, with at most one copy of an event: what is decided about the second one follows from
+/// what became of the first.
 fn chunks(mut events: &[Theirs]) -> Vec<&[Theirs]> {
     let mut chunks = Vec::new();
     while !events.is_empty() {
         let mut bytes = 0;
+        let mut ids = BTreeSet::new();
         let fits = events.iter().take(Plan::LIMIT).take_while(|theirs| {
             bytes += match theirs {
                 Theirs::Live(copy) => copy.link.raw.len(),
                 Theirs::Gone(_) => 0,
             };
-            bytes <= BYTES
+            bytes <= BYTES && ids.insert(theirs.id())
         });
         // One that is too large on its own must go alone.
         let (chunk, rest) = events.split_at(fits.count().max(1));
@@ -165,6 +168,15 @@ mod tests {
             let [Theirs::Live(copy)] = page.events.as_slice() else { panic!("{page:?}") };
             assert_eq!(copy.link.base.title.as_deref(), Some("new"));
         }
+    }
+
+    #[test]
+    fn two_copies_of_an_event_are_decided_one_after_the_other() {
+        let foreign = event("foreign", "2026-11-20T09:00:01Z", "theirs");
+        let own = EventId::of_google(&GoogleEventId::new("foreign")).to_string();
+        let page = Page::sort_out(&[foreign, event(&own, "2026-11-20T09:00:02Z", "ours")]);
+        assert_eq!(page.events.len(), 2);
+        assert_eq!(chunks(&page.events).len(), 2);
     }
 
     #[test]

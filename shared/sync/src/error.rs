@@ -30,6 +30,9 @@ pub enum Error {
     /// An event of ours could not be brought to rest within a bounded number of rounds.
     #[error("an event keeps changing at Google while it is written")]
     Restless,
+    /// A step took so long that it was broken off.
+    #[error("the time was up in the middle of a step")]
+    OutOfTime,
     /// More changes than fit into one transaction: the same with fewer.
     #[error("too many changes for one transaction")]
     TooLarge,
@@ -53,7 +56,7 @@ impl Error {
             Self::Queue(error) => error.class(),
             Self::Superseded => Class::Conflict,
             Self::Disconnected => Class::Gone,
-            Self::NoSyncToken | Self::Restless => Class::Transient,
+            Self::NoSyncToken | Self::Restless | Self::OutOfTime => Class::Transient,
             Self::TooLarge => Class::Bug,
         }
     }
@@ -69,6 +72,12 @@ impl Error {
     /// Whether the job must be tried again before anything else is done for the user.
     pub fn is_retryable(&self) -> bool {
         self.class().is_retryable()
+    }
+
+    /// Whether this may be the fault of the one event that was sent, so that others are worth a try.
+    pub(crate) fn may_concern_one_event(&self) -> bool {
+        matches!(self, Self::Restless | Self::Google(google::Error::Unreadable { .. }))
+            || self.is(google::Reason::Backend)
     }
 
     pub(crate) fn is(&self, reason: google::Reason) -> bool {

@@ -15,11 +15,11 @@ use domain::{
 use google::calendar::{EventPage, Traversal};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{CalendarState, Checkpoint, Due, Plan, Snapshot};
+use store::{CalendarState, Checkpoint, Due, Issue, Plan, Snapshot};
 
 use crate::account::Account;
 use crate::apply::Page;
-use crate::plan::{decide, unsent};
+use crate::plan::{Decision, decide, unsent};
 use crate::pull::log_skipped;
 use crate::translate::{self, Theirs};
 use crate::{Error, IMPORT_LEASE, Progress, Sync, connected, plan_of};
@@ -27,7 +27,7 @@ use crate::{Error, IMPORT_LEASE, Progress, Sync, connected, plan_of};
 /// The calendar that is read.
 const PRIMARY: &str = "primary";
 /// How many of our events one step of the walk looks at.
-const STEP: usize = 50;
+const STEP: usize = 40;
 /// What the web app shows when a repair failed; the second text when Google asked us to slow down.
 const FAILED: &str = "Google Calendar repair failed. Please try again.";
 const LIMITED: &str =
@@ -226,9 +226,14 @@ impl Sync {
             let mut plan = plan_of(leased(connected(snapshot)?, now), []);
             for record in ids.iter().filter_map(|id| snapshot.record(*id)) {
                 let theirs = missing.iter().find(|theirs| theirs.id() == record.event.id);
-                let decided =
-                    theirs.and_then(|theirs| decide(Some(record), theirs, Origin::Google, now).change);
-                plan.changes.extend(decided.or_else(|| unsent(record)));
+                let Decision { change, conflict } = theirs
+                    .map(|theirs| decide(Some(record), theirs, Origin::Google, now))
+                    .unwrap_or_default();
+                if let Some(kind) = conflict {
+                    let issue = Issue { event: record.event.id, kind, at: now };
+                    plan.record_issue(&self.store, account.user, &issue)?;
+                }
+                plan.changes.extend(change.or_else(|| unsent(record)));
             }
             plan.put_calendar(&self.store, account.user, &next)?;
             Ok(plan)

@@ -63,6 +63,9 @@ pub struct Effort {
     /// From when on a job hands what is left to a further message. Well before the function's time-out: the step that is under way is
     /// still done.
     pub until: DateTime<Utc>,
+    /// When the step that is under way is broken off, as by a crash: before the function's time-out, which would take every other user's job
+    /// of the batch with it.
+    pub limit: DateTime<Utc>,
     /// Whether nobody will try again: what must not stay as it is, such as an import that seems to run, is then brought to an end.
     pub is_last_try: bool,
 }
@@ -95,12 +98,16 @@ impl Sync {
     async fn attempt(&self, job: &Job, effort: Effort) -> Result<(), Error> {
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
         let until = effort.until;
-        let result = match job {
-            Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
-            Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
-            Job::Push { .. } => self.push(&mut account, until).await,
-            Job::RenewWatch { .. } => self.renew(&mut account, until).await,
+        let work = async {
+            match job {
+                Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
+                Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
+                Job::Push { .. } => self.push(&mut account, until).await,
+                Job::RenewWatch { .. } => self.renew(&mut account, until).await,
+            }
         };
+        let remaining = (effort.limit - self.clock.now()).to_std().unwrap_or_default();
+        let result = tokio::time::timeout(remaining, work).await.unwrap_or(Err(Error::OutOfTime));
         match result {
             Ok(Progress::Done) => Ok(()),
             Ok(Progress::Unfinished) => self.go_on(job).await,

@@ -15,6 +15,7 @@
 //! | clean, or edited back to the base | deleted | delete it |
 //! | edited | deleted | an edit beats a concurrent deletion: it will be sent again |
 //! | moved to someday | deleted | agreed: nothing is left to send |
+//! | lives in another copy than the one this is about | any | nothing: a copy that we gave up says nothing about the one we made |
 
 use chrono::{DateTime, Utc};
 use domain::{Change, Event, Field, Merged, Origin, Record, Views, merge};
@@ -49,11 +50,18 @@ pub fn decide(stored: Option<&Record>, theirs: &Theirs, origin: Origin, now: Dat
             let event = translate::adopt(copy, origin, now);
             Decision::of(Change::put(None, event, Some(copy.link.clone()), false))
         }
+        (Some(stored), theirs) if is_about_another_copy(stored, theirs) => Decision::nothing(),
         (Some(stored), Theirs::Gone(_)) => gone(stored),
         (Some(stored), Theirs::Live(copy)) if is_known(stored, copy) => Decision::nothing(),
         (Some(stored), Theirs::Live(copy)) if stored.is_deleted => restored(stored, copy, now),
         (Some(stored), Theirs::Live(copy)) => merged(stored, copy, now),
     }
+}
+
+/// Whether our event lives at Google in another copy. An event of Google's that went to someday and came back has two ids there: the first
+/// one's copy is deleted, the second one's is ours.
+fn is_about_another_copy(stored: &Record, theirs: &Theirs) -> bool {
+    !stored.is_deleted && stored.link.as_ref().is_some_and(|link| link.id != *theirs.google_id())
 }
 
 /// Whether we have seen this version, or a newer one.
@@ -213,6 +221,13 @@ mod tests {
         assert_eq!(change.record.event.origin, Origin::GoogleImport);
         assert!(change.views.is_grid && !change.record.is_dirty);
         assert_eq!(decide(None, &deleted(), Origin::Google, at(5)), Decision::default());
+    }
+
+    #[test]
+    fn the_end_of_a_copy_that_was_given_up_is_not_the_end_of_the_event() {
+        let stored = record(shared("a", 1));
+        assert_eq!(run(&stored, &Theirs::Gone(GoogleEventId::new("given up"))), Decision::default());
+        assert!(run(&stored, &deleted()).change.unwrap().record.is_deleted);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const BATCH: usize = 50;
 /// How often one event is fetched, merged and written again before it is left for later.
 const ROUNDS: usize = 5;
 
+/// How many events may be in trouble before it is Google that is.
+const TROUBLES: usize = 3;
+
 /// What became of one try to send an event.
 enum Sent {
     /// Google has what we have.
@@ -32,13 +35,23 @@ impl Sync {
             // Nothing was read yet; the import will find what is to be sent.
             return Ok(Progress::Done);
         };
+        // Left for later, so that one event does not hold up the rest; the job fails with the last one's error when the rest is done.
+        let mut left: Vec<(EventId, Error)> = Vec::new();
         loop {
-            let dirty = self.store.dirty(account.user, BATCH).await?;
+            let mut dirty = self.store.dirty(account.user, BATCH).await?;
+            dirty.retain(|record| left.iter().all(|(id, _)| *id != record.event.id));
             if dirty.is_empty() {
-                return Ok(Progress::Done);
+                return left.pop().map_or(Ok(Progress::Done), |(_, error)| Err(error));
             }
             for record in dirty {
-                self.push_one(account, &calendar, record).await?;
+                let id = record.event.id;
+                match self.push_one(account, &calendar, record).await {
+                    Err(error) if error.may_concern_one_event() && left.len() + 1 < TROUBLES => {
+                        tracing::warn!(user = %account.user, event = %id, %error, "an event is left for later");
+                        left.push((id, error));
+                    }
+                    other => other?,
+                }
                 if self.is_over(until) {
                     return Ok(Progress::Unfinished);
                 }

@@ -36,9 +36,14 @@ pub enum Theirs {
 impl Theirs {
     /// The event's id here.
     pub fn id(&self) -> EventId {
+        EventId::of_google(self.google_id())
+    }
+
+    /// The copy's id at Google. Two copies may belong to one event here.
+    pub fn google_id(&self) -> &GoogleEventId {
         match self {
-            Self::Live(copy) => EventId::of_google(&copy.link.id),
-            Self::Gone(id) => EventId::of_google(id),
+            Self::Live(copy) => &copy.link.id,
+            Self::Gone(id) => id,
         }
     }
 }

@@ -64,7 +64,10 @@ impl Sync {
     pub(crate) async fn watch(&self, account: &mut Account, state: &mut CalendarState) -> Result<(), Error> {
         let Some(NotificationAddress(address)) = &self.notifications else { return Ok(()) };
         let now = self.clock.now();
-        if state.watch.as_ref().is_some_and(|watch| now < renewal(watch)) {
+        // Without a date in the status the user has connected anew since: the channel came with a consent that may have ended, and nothing has its
+        // renewal in mind any more.
+        let is_trusted = account.status.watched_until.is_some();
+        if state.watch.as_ref().is_some_and(|watch| is_trusted && now < renewal(watch)) {
             return Ok(());
         }
         let (id, token) = (hex::encode(self.random.bytes::<16>()), hex::encode(self.random.bytes::<32>()));

@@ -1,5 +1,7 @@
 //! What a sync does when something fails, before or after it had its effect.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use domain::{ConnectionState, GoogleStatus, ImportFlag, ImportStatus, Job, Notice};
 use fake_google::{Fault as GoogleFault, Paging};
@@ -7,6 +9,7 @@ use http::StatusCode;
 use seam::{Fault, Kind};
 use serde_json::json;
 use store::IssueKind;
+use sync::Effort;
 
 use crate::world::{EMAIL, World, id};
 
@@ -290,4 +293,32 @@ async fn a_stale_version_is_fetched_merged_and_written_again() {
     world.delete(id(1)).await;
     world.push().await;
     assert!(world.titles_at_google().is_empty());
+}
+
+#[tokio::test]
+async fn a_step_that_takes_too_long_is_broken_off_and_the_last_try_ends_the_import() {
+    let world = World::connected().await;
+    let job = Job::Import { user: world.user, is_repair: false };
+    let short = TimeDelta::milliseconds(300);
+    let effort = Effort { limit: world.clock.now() + short, ..world.effort(false) };
+    world.fail(Kind::Google, "events.list", Fault::Delay(Duration::from_secs(8)));
+    assert!(world.sync.run(&job, effort).await.unwrap_err().is_retryable());
+    assert_eq!(world.status().await.import, ImportFlag::Importing);
+    world.fail(Kind::Google, "events.list", Fault::Delay(Duration::from_secs(8)));
+    world.sync.run(&job, Effort { is_last_try: true, ..effort }).await.unwrap_err();
+    assert_eq!(world.status().await.import, ImportFlag::Errored);
+}
+
+#[tokio::test]
+async fn an_event_in_trouble_does_not_hold_up_its_neighbours() {
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Trouble").await;
+    world.save(id(2), "Neighbour").await;
+    let failure = GoogleFault::refuse("calendar.events.insert", StatusCode::BAD_GATEWAY, "backendError");
+    world.google.inject(failure);
+    assert!(world.try_push().await.unwrap_err().is_retryable());
+    assert_eq!(world.titles_at_google(), ["Neighbour"]);
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["Neighbour", "Trouble"]);
 }

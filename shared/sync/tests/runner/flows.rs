@@ -170,6 +170,27 @@ async fn an_event_moved_to_someday_leaves_google_and_comes_back() {
 }
 
 #[tokio::test]
+async fn an_event_of_googles_that_went_to_someday_and_came_back_at_once_stays() {
+    let world = World::connected().await;
+    let theirs = world.google_event("Lunch");
+    world.import().await;
+    let id = EventId::of_google(&GoogleEventId::new(theirs.as_str()));
+    world.save_on(id, "Lunch", true).await;
+    world.push().await;
+    world.save(id, "Lunch").await;
+    world.push().await;
+    // The list tells of both copies: one deleted, one new.
+    world.pull().await;
+    assert_eq!(
+        (world.titles().await, world.titles_at_google()),
+        (vec!["Lunch".into()], vec!["Lunch".into()])
+    );
+    // And again, as from a sync token that is older.
+    world.pull().await;
+    assert!(!world.record(id).await.is_deleted);
+}
+
+#[tokio::test]
 async fn edits_of_different_fields_merge_and_of_the_same_field_the_loser_is_recorded() {
     let world = World::connected().await;
     world.import().await;
@@ -279,6 +300,26 @@ async fn a_watch_is_opened_before_the_import_and_replaced_before_it_ends() {
 }
 
 #[tokio::test]
+async fn who_connects_again_is_watched_under_the_new_consent() {
+    let world = World::watched().await;
+    world.import().await;
+    let before = only_channel(&world);
+    world.pass(TimeDelta::hours(2));
+    for due in [Due::Renewal, Due::Poll] {
+        world.store.unschedule(due, world.user).await.unwrap();
+    }
+    world.connect().await;
+    world.import().await;
+    assert_ne!(only_channel(&world), before);
+    let watched_until = world.status().await.watched_until.unwrap();
+    let mut due = Vec::new();
+    for shard in 0..SHARDS {
+        due.extend(world.store.due(Due::Renewal, shard, watched_until, 10).await.unwrap());
+    }
+    assert_eq!(due.len(), 1, "its renewal is on the calendar");
+}
+
+#[tokio::test]
 async fn a_calendar_that_sends_no_notifications_is_polled() {
     let world = World::watched().await;
     world.google.set_pushing(EMAIL, false).unwrap();
@@ -301,7 +342,7 @@ async fn a_job_whose_time_is_up_goes_on_in_a_further_message() {
         world.google_event(&format!("event {n}"));
     }
     world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
-    let hurried = Effort { until: world.clock.now(), is_last_try: false };
+    let hurried = Effort { until: world.clock.now(), ..world.effort(false) };
     let mut rounds = 0;
     while world.status().await.import != ImportFlag::Completed {
         world.sync.run(&Job::Import { user: world.user, is_repair: false }, hurried).await.unwrap();

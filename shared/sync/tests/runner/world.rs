@@ -124,8 +124,9 @@ impl World {
         self.sync.run(job, self.effort(true)).await
     }
 
-    fn effort(&self, is_last_try: bool) -> Effort {
-        Effort { until: self.clock.now() + TimeDelta::seconds(90), is_last_try }
+    pub fn effort(&self, is_last_try: bool) -> Effort {
+        let now = self.clock.now();
+        Effort { until: now + TimeDelta::seconds(80), limit: now + TimeDelta::seconds(105), is_last_try }
     }
 
     pub async fn import(&self) {
