@@ -45,11 +45,14 @@ struct Notification<'a> {
     number: Option<u64>,
 }
 
+/// The longest id of a channel that Google knows. A longer one is nobody's, and the store would not take it for a key.
+const LONGEST_ID: usize = 64;
+
 impl<'a> Notification<'a> {
     fn read(headers: &'a HeaderMap) -> Option<Self> {
         let header = |name: &str| headers.get(name)?.to_str().ok().filter(|value| !value.is_empty());
         Some(Self {
-            channel: header("x-goog-channel-id")?,
+            channel: header("x-goog-channel-id").filter(|id| id.len() <= LONGEST_ID)?,
             token: header("x-goog-channel-token")?,
             resource: header("x-goog-resource-id")?,
             state: header("x-goog-resource-state")?,

@@ -176,6 +176,8 @@ async fn what_cannot_be_believed_is_dropped_without_a_word() {
 async fn what_is_no_notification_is_refused() {
     let world = World::start().await;
     assert_eq!(world.notify(URL, "known", "secret", "trash", 3).await.0, StatusCode::FORBIDDEN);
+    let endless = "c".repeat(4_000);
+    assert_eq!(world.notify(URL, &endless, "secret", "exists", 3).await.0, StatusCode::FORBIDDEN);
     let bare = Request::post(URL).body(Body::empty()).unwrap();
     assert_eq!(world.send(bare).await.0, StatusCode::FORBIDDEN);
 }
