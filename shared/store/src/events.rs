@@ -1,9 +1,11 @@
 //! Reading events: one, or those of a window.
 
-use domain::{Event, EventId, Link, Record, Rev, Shelf, UserId, Window};
+use chrono::{DateTime, Utc};
+use domain::{Event, EventId, Link, Record, Shelf, UserId, Window};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
+use crate::head::HISTORY;
 use crate::item::EventItem;
 use crate::key;
 use crate::table::{Expression, Query};
@@ -89,36 +91,50 @@ impl Store {
         Ok(records)
     }
 
-    /// Notes what Google answered to the push of the change at `rev`: the link becomes the new base, and the event is clean unless
-    /// it has changed again meanwhile. No client can see this, so it has no rev.
+    /// Notes what Google answered to the push of `sent`: the link becomes the new base, and the event is clean unless it has changed again
+    /// meanwhile. No client can see this, so it has no rev. A tombstone's time runs from here on: until Google knew of it, it was not to be
+    /// forgotten.
     ///
     /// # Errors
     /// Any error of the store.
     pub async fn settle(
         &self,
         user: UserId,
-        id: EventId,
-        rev: Rev,
+        sent: &Record,
         link: Option<&Link>,
+        now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let key = key::event(user, id);
-        let update = |cleaning: &str| -> Result<Expression, Error> {
-            let expression = Expression::default();
-            let (set, remove, expression) = match link {
-                Some(link) => ("SET link = :link", "", expression.value(":link", link)?),
-                None => ("", "link", expression),
+        let key = key::event(user, sent.event.id);
+        let update = |is_clean: bool| -> Result<Expression, Error> {
+            let (mut sets, mut removes, mut update) = (Vec::new(), Vec::new(), Expression::default());
+            match link {
+                Some(link) => {
+                    sets.push("link = :link");
+                    update = update.value(":link", link)?;
+                }
+                None => removes.push("link"),
+            }
+            if is_clean {
+                removes.push("#dirty");
+                update = update.name("#dirty", "dirty");
+            }
+            if is_clean && sent.is_deleted {
+                sets.push("expires_at = :expires");
+                update = update.value(":expires", (now + HISTORY).timestamp())?;
+            }
+            let clause = |word: &str, parts: Vec<&str>| match parts.is_empty() {
+                true => String::new(),
+                false => format!("{word} {} ", parts.join(", ")),
             };
-            let removed: Vec<&str> = [remove, cleaning].into_iter().filter(|name| !name.is_empty()).collect();
-            let remove =
-                if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
-            Ok(Expression { text: format!("{set}{remove}"), ..expression })
+            update.text = clause("SET", sets) + &clause("REMOVE", removes);
+            Ok(update)
         };
-        let unchanged = Expression::new("#rev = :rev").name("#rev", "rev").value(":rev", rev)?;
-        let clean = update("#dirty")?.name("#dirty", "dirty");
+        let unchanged = Expression::new("#rev = :rev").name("#rev", "rev").value(":rev", sent.rev)?;
+        let clean = update(true)?;
         match self.table.update(&key, clean, unchanged, "rev").await {
             Err(Error::Condition(_)) => {
                 let exists = Expression::new("attribute_exists(pk)");
-                match self.table.update(&key, update("")?, exists, "event").await {
+                match self.table.update(&key, update(false)?, exists, "event").await {
                     // Purged meanwhile: nothing is left that needs a base.
                     Err(Error::Condition(_)) => Ok(()),
                     other => other,

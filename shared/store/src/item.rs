@@ -59,11 +59,17 @@ pub(crate) fn write_event(
         .value(":grid", seen.grid)?
         .value(":someday", seen.someday)?;
     if *is_deleted {
-        sets.extend(["is_deleted = :true", "expires_at = :expires"]);
+        sets.push("is_deleted = :true");
         removes.push("#when");
-        // From the commit on: an event that was old when Google deleted it must be told for as long as any other.
-        let expires = (now + HISTORY).timestamp();
-        update = update.value(":true", true)?.value(":expires", expires)?;
+        update = update.value(":true", true)?;
+        if *is_dirty {
+            // Kept until Google knows, which may be when the user connects again: what is forgotten before then would come back.
+            removes.push("expires_at");
+        } else {
+            // From the commit on: an event that was old when Google deleted it must be told for as long as any other.
+            sets.push("expires_at = :expires");
+            update = update.value(":expires", (now + HISTORY).timestamp())?;
+        }
     } else {
         sets.push("#when = :when");
         removes.extend(["is_deleted", "expires_at"]);

@@ -167,24 +167,26 @@ async fn a_dirty_event_is_clean_once_its_own_change_is_settled_and_not_before() 
     let store = store_on(&table, seam());
     let user = user_in(&table).await;
     let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
-    let first = save(&store, user, &lunch).await;
+    save(&store, user, &lunch).await;
     let dirty = store.dirty(user, 10).await.unwrap();
     let link =
         Link { id: id(1).into(), etag: "\"1\"".into(), base: dirty[0].event.shared(), raw: "{}".into() };
     save(&store, user, &lunch).await;
-    store.settle(user, id(1), first, Some(&link)).await.unwrap();
+    store.settle(user, &dirty[0], Some(&link), now()).await.unwrap();
     let still_dirty = store.dirty(user, 10).await.unwrap();
     assert_eq!((still_dirty.len(), still_dirty[0].link.as_ref()), (1, Some(&link)));
-    store.settle(user, id(1), still_dirty[0].rev, Some(&link)).await.unwrap();
+    store.settle(user, &still_dirty[0], Some(&link), now()).await.unwrap();
     assert_eq!(store.dirty(user, 10).await.unwrap(), []);
     assert_eq!(
         store.changes(user, still_dirty[0].rev).await.unwrap().views,
         Views::default(),
         "no client can see it"
     );
-    store.settle(user, id(1), still_dirty[0].rev, None).await.unwrap();
+    store.settle(user, &still_dirty[0], None, now()).await.unwrap();
     assert_eq!(store.record(user, id(1)).await.unwrap().unwrap().link, None);
-    store.settle(user, id(9), 1, None).await.unwrap();
+    let mut purged = still_dirty[0].clone();
+    purged.event.id = id(9);
+    store.settle(user, &purged, None, now()).await.unwrap();
 }
 
 #[tokio::test]
@@ -224,13 +226,33 @@ async fn a_tombstone_lives_its_time_however_old_the_event_was() {
         Ok::<_, Error>(Plan::of(snapshot.record(id(1)).map(|record| domain::Change::delete(record, false))))
     };
     store.mutate(user, &[id(1)], much_later, plan).await.unwrap();
+    let expires_at = expiry(&table, user).await;
+    assert_eq!(expires_at, Some((much_later + chrono::TimeDelta::days(30)).timestamp()));
+}
+
+/// When the table may forget event 1.
+async fn expiry(table: &TestTable, user: UserId) -> Option<i64> {
     let item = table.client.get_item().table_name(&table.table_name);
     let item = item
         .key("pk", AttributeValue::S(format!("U#{user}")))
         .key("sk", AttributeValue::S(format!("E#{}", id(1))));
-    let expires_at =
-        item.send().await.unwrap().item.unwrap()["expires_at"].as_n().unwrap().parse::<i64>().unwrap();
-    assert_eq!(expires_at, (much_later + chrono::TimeDelta::days(30)).timestamp());
+    item.send().await.unwrap().item.unwrap().get("expires_at").map(|at| at.as_n().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_deletion_that_google_does_not_know_of_is_not_forgotten() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    save(&store, user, &draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false)).await;
+    delete(&store, user, id(1)).await;
+    assert_eq!(expiry(&table, user).await, None);
+    // As when access is given back after months.
+    let much_later = now() + chrono::TimeDelta::days(200);
+    let [tombstone] = store.dirty(user, 10).await.unwrap().try_into().unwrap();
+    store.settle(user, &tombstone, None, much_later).await.unwrap();
+    assert_eq!(expiry(&table, user).await, Some((much_later + chrono::TimeDelta::days(30)).timestamp()));
+    assert_eq!(store.dirty(user, 10).await.unwrap(), []);
 }
 
 /// Waits until the call has come that a script holds up, then does what somebody else does meanwhile.

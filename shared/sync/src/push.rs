@@ -67,7 +67,7 @@ impl Sync {
             let Some(record) = current.filter(|record| record.is_dirty) else { return Ok(()) };
             match self.send(account, calendar, &record).await {
                 Ok(Sent::Settled(link)) => {
-                    self.store.settle(account.user, id, record.rev, link.as_deref()).await?;
+                    self.store.settle(account.user, &record, link.as_deref(), self.clock.now()).await?;
                     return Ok(());
                 }
                 Ok(Sent::Merged) => current = self.store.record(account.user, id).await?,
@@ -215,7 +215,7 @@ impl Sync {
             Ok(plan)
         };
         self.store.mutate(account.user, &[], at, plan).await?;
-        Ok(self.store.settle(account.user, event, record.rev, record.link.as_ref()).await?)
+        Ok(self.store.settle(account.user, record, record.link.as_ref(), at).await?)
     }
 }
 
