@@ -9,6 +9,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use seam::{Kind, Seam};
 use store::Store;
+use tokio::sync::OnceCell;
 
 use crate::Env;
 
@@ -17,8 +18,13 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// How long a call to the store may take with its retries. Every function's own time-out is longer.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The configuration that all clients share.
+/// The configuration that all clients share, with its connections; made by the first that asks.
 pub async fn config() -> SdkConfig {
+    static CONFIG: OnceCell<SdkConfig> = OnceCell::const_new();
+    CONFIG.get_or_init(load).await.clone()
+}
+
+async fn load() -> SdkConfig {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();

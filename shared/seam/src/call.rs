@@ -109,11 +109,6 @@ impl Seam {
             .await
             .unwrap_or_else(|_| Err(interrupted("deadline passed")))
     }
-
-    /// Waits before a retry. The only deliberate pause in the bundle.
-    pub async fn back_off(&self, delay: Duration) {
-        pause(delay).await;
-    }
 }
 
 impl fmt::Debug for Seam {
