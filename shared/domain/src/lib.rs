@@ -13,8 +13,10 @@ mod notice;
 mod plan;
 mod record;
 mod refusal;
+mod slot;
 mod time;
 mod window;
+mod zone;
 
 pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
 pub use event::{Draft, Event, Origin, Priority, Shelf, check_order};
@@ -25,5 +27,7 @@ pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};
 pub use plan::{delete, reorder, save};
 pub use record::{Change, Link, Record, Rev, Seen, Views};
 pub use refusal::Refusal;
+pub use slot::{Slot, Tag};
 pub use time::{EventTime, Span};
 pub use window::Window;
+pub use zone::Zone;
