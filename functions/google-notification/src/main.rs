@@ -1,14 +1,10 @@
 //! The door of `google-notification`.
 
-use std::time::Duration;
-
 use google_notification_function::{Notifications, router};
 use runtime::Env;
 use runtime::http::{Web, run};
-use seam::{Clock, Kind, Seam};
+use seam::Clock;
 use sync::Queue;
-
-const QUEUE_DEADLINE: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -18,6 +14,6 @@ async fn main() -> Result<(), runtime::Error> {
     let url = env.required("SYNC_QUEUE_URL");
     let store = runtime::aws::store(&mut env).await;
     let web = env.finish_with(web)?;
-    let queue = Queue::new(runtime::aws::sqs().await, url, Seam::new(Kind::Queue, QUEUE_DEADLINE));
+    let queue = Queue::at(runtime::aws::sqs().await, url);
     run(router(Notifications { store, queue, clock: Clock::system() }), &web).await
 }

@@ -11,7 +11,6 @@ use crate::Worker;
 
 /// How long a call to Google may take: a page of 2,500 events is some megabytes.
 const GOOGLE_DEADLINE: Duration = Duration::from_secs(25);
-const QUEUE_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// From `TABLE_NAME`, `SYNC_QUEUE_URL`, `TOKEN_ENCRYPTION_KEY`, `GOOGLE_*`. `None` when something is wrong, which `env` then knows.
@@ -23,7 +22,7 @@ impl Worker {
         let store = runtime::aws::store(env).await;
         let clock = Clock::system();
         let google = Google::new(config.ok()?, Seam::new(Kind::Google, GOOGLE_DEADLINE), clock.clone());
-        let queue = Queue::new(runtime::aws::sqs().await, queue_url, Seam::new(Kind::Queue, QUEUE_DEADLINE));
+        let queue = Queue::at(runtime::aws::sqs().await, queue_url);
         let (vault, random) = (vault?, Random::system());
         Some(Self { sync: Sync { store, google, vault, queue, clock, random, notifications } })
     }

@@ -1,13 +1,9 @@
 //! The door of `watch-renewal`.
 
-use std::time::Duration;
-
 use runtime::Env;
-use seam::{Clock, Kind, Seam};
+use seam::Clock;
 use sync::Queue;
 use watch_renewal_function::Renewals;
-
-const QUEUE_DEADLINE: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -16,7 +12,7 @@ async fn main() -> Result<(), runtime::Error> {
     let url = env.required("SYNC_QUEUE_URL");
     let store = runtime::aws::store(&mut env).await;
     env.finish()?;
-    let queue = Queue::new(runtime::aws::sqs().await, url, Seam::new(Kind::Queue, QUEUE_DEADLINE));
+    let queue = Queue::at(runtime::aws::sqs().await, url);
     let function = &Renewals { store, queue, clock: Clock::system() };
     runtime::schedule::run(|| function.run()).await
 }

@@ -8,12 +8,14 @@
 //! This crate knows none of ours; `domain` and `contract` do not know it.
 
 mod call;
+mod causes;
 mod class;
 mod clock;
 mod ledger;
 mod random;
 
 pub use call::{Fault, Interrupted, Kind, Script, Seam};
+pub use causes::causes;
 pub use class::Class;
 pub use clock::Clock;
 pub use ledger::{Ledger, Meter, measured, record};

@@ -1,7 +1,7 @@
 //! What can go wrong with the store.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use seam::{Class, Interrupted};
+use seam::{Class, Interrupted, causes};
 
 /// A failed call to the store.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +82,6 @@ impl Error {
             code => Self::Refused { operation, reason: format!("{code}: {reason}") },
         }
     }
-}
-
-/// What an error says, and what each of its causes does. Not its `Debug`, which holds the answer that could not be read: an item may be in
-/// it, with a password's hash.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

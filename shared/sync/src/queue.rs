@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use domain::Job;
-use seam::{Class, Interrupted, Seam};
+use seam::{Class, Interrupted, Kind, Seam, causes};
+
+/// How long a call may take with its retries: less by far than the time-out of any function that makes one, so that a batch survives a slow
+/// one.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A failed call to the queue.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +49,8 @@ impl Error {
 
     fn from_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where
-        E: ProvideErrorMetadata + std::fmt::Debug,
-        R: std::fmt::Debug,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
     {
         match error.as_service_error() {
             Some(service) => {
@@ -59,7 +63,7 @@ impl Error {
                     _ => Self::Refused { operation, reason },
                 }
             }
-            None => Self::Unavailable { operation, reason: format!("{error:?}") },
+            None => Self::Unavailable { operation, reason: causes(&error) },
         }
     }
 }
@@ -73,7 +77,12 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at `url`.
+    /// The queue at `url`, as a function uses it.
+    pub fn at(client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
+        Self::new(client, url, Seam::new(Kind::Queue, DEADLINE))
+    }
+
+    /// The queue at `url`, whose calls leave through `seam`.
     pub fn new(client: aws_sdk_sqs::Client, url: impl Into<String>, seam: Seam) -> Self {
         Self { client, url: url.into(), seam }
     }
@@ -122,5 +131,21 @@ impl Queue {
                     .map_err(|error| Error::from_sdk("ChangeMessageVisibility", error))
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::operation::send_message::SendMessageError;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_repeated() {
+        let error: SdkError<SendMessageError, &str> = SdkError::response_error("cut off", "a body");
+        assert!(format!("{error:?}").contains("a body"));
+        let error = Error::from_sdk("SendMessage", error);
+        assert_eq!(error.to_string(), "SendMessage failed: response error: cut off");
+        assert_eq!(error.class(), Class::Transient);
     }
 }
