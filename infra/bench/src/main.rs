@@ -6,10 +6,11 @@ mod cost;
 mod process;
 mod start;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
+use local::builder::{self, Progress, Target};
 use local::{Cloud, Options};
 
 /// Measures the functions of the bundle and prints tables in Markdown.
@@ -24,15 +25,20 @@ struct Arguments {
     /// Requests of each kind whose cost is taken; sign-ins are a tenth of it.
     #[arg(long, default_value_t = 200)]
     requests: usize,
+    /// Measures this function's start and memory, and nothing else. May be given more than once.
+    #[arg(long, value_name = "FUNCTION")]
+    only: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let is_partial = !arguments.only.is_empty();
     // A second provider in the dependency tree leaves the choice to us; that one is already chosen is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     eprintln!("building the functions for release; this takes minutes the first time");
-    let functions = tokio::task::spawn_blocking(|| local::builder::functions(true)).await??;
+    let only = arguments.only.clone();
+    let functions = tokio::task::spawn_blocking(move || build(&only)).await??;
     print_machine(&functions)?;
 
     let mut options = Options::new(functions.clone());
@@ -40,8 +46,45 @@ async fn main() -> anyhow::Result<()> {
     options.parameters.insert("StreamMode".to_owned(), "poll".to_owned());
     let cloud = Cloud::start(options).await?;
     let user = cost::sign_up(&cloud).await?;
-    start::report(&cloud, &functions, &user.token, arguments.starts, arguments.invocations).await?;
-    cost::report(&cloud, &user, arguments.requests).await
+    let (starts, invocations) = (arguments.starts, arguments.invocations);
+    let measured = measured(&cloud, arguments.only)?;
+    start::report(&cloud, &functions, &measured, &user.token, starts, invocations).await?;
+    if !is_partial {
+        cost::report(&cloud, &user, arguments.requests).await?;
+    }
+    Ok(())
+}
+
+/// What a measurement takes beside the function that is measured: somebody who has signed up and has events, and what hears of them.
+const SURROUNDINGS: [&str; 3] = ["auth", "event", "fanout"];
+
+/// Builds all functions, or those that it takes to measure some.
+fn build(only: &[String]) -> anyhow::Result<PathBuf> {
+    if only.is_empty() {
+        return builder::functions(true);
+    }
+    let names: Vec<String> = SURROUNDINGS.iter().map(|name| (*name).to_owned()).chain(only.to_vec()).collect();
+    builder::run(Target::Binaries(&names), true, &mut Messages)
+}
+
+/// What the compiler has to say, and nothing else.
+struct Messages;
+
+impl Progress for Messages {
+    fn unit(&mut self, _name: &str) {}
+
+    fn message(&mut self, text: &str) {
+        eprint!("{text}");
+    }
+}
+
+/// The functions to measure: those that are asked for, else all.
+fn measured(cloud: &Cloud, only: Vec<String>) -> anyhow::Result<Vec<String>> {
+    let all: Vec<String> = cloud.functions().map(str::to_owned).collect();
+    if let Some(unknown) = only.iter().find(|name| !all.contains(name)) {
+        bail!("the template has no function `{unknown}`; it has {}", all.join(", "));
+    }
+    Ok(if only.is_empty() { all } else { only })
 }
 
 fn print_machine(functions: &Path) -> anyhow::Result<()> {

@@ -20,13 +20,14 @@ use crate::{median, process};
 /// How long a function may take to ask for its first event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Measures every function and prints a table.
+/// Measures functions and prints a table.
 ///
 /// # Errors
 /// If a function cannot be started or invoked.
 pub async fn report(
     cloud: &Cloud,
     binaries: &Path,
+    functions: &[String],
     token: &str,
     starts: usize,
     invocations: usize,
@@ -35,13 +36,12 @@ pub async fn report(
         "\n| function | binary, MB | CPU to first `next`, ms | peak memory after {invocations} invocations, MB |"
     );
     println!("|---|---|---|---|");
-    let functions: Vec<String> = cloud.functions().map(str::to_owned).collect();
     for function in functions {
-        let binary = binaries.join(&function);
+        let binary = binaries.join(function);
         let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
-        invoke(cloud, &function, token, invocations).await?;
+        invoke(cloud, function, token, invocations).await?;
         // A streamed answer may end a moment after its client has it all; then the next invocation meets a second process.
-        let pids: Vec<u32> = cloud.processes(&function)?.iter().map(|process| process.pid).collect();
+        let pids: Vec<u32> = cloud.processes(function)?.iter().map(|process| process.pid).collect();
         let pid = *pids.first().with_context(|| format!("{function} has no process"))?;
         let peaks = pids.into_iter().map(process::peak_megabytes).collect::<anyhow::Result<Vec<f64>>>()?;
         let peak = peaks.into_iter().fold(0.0, f64::max);
