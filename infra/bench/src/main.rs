@@ -63,7 +63,8 @@ fn build(only: &[String]) -> anyhow::Result<PathBuf> {
     if only.is_empty() {
         return builder::functions(true);
     }
-    let names: Vec<String> = SURROUNDINGS.iter().map(|name| (*name).to_owned()).chain(only.to_vec()).collect();
+    let names: Vec<String> =
+        SURROUNDINGS.iter().map(|name| (*name).to_owned()).chain(only.to_vec()).collect();
     builder::run(Target::Binaries(&names), true, &mut Messages)
 }
 
