@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{DateTime, Utc};
 use contract::event::{DeleteKey, DeleteManyBody, EventBody, OrderBody};
-use domain::{Change, Draft, EventId, GoogleEventId, Refusal, UserId};
+use domain::{Context, Draft, EventId, GoogleEventId, Records, Refusal, Scope, Steps, UserId};
 use http::StatusCode;
 use runtime::http::ApiError;
 use seam::Random;
-use store::{Plan, Snapshot, Store};
+use store::{Plan, Reads, Snapshot};
+
+use crate::Events;
+
+/// How many events of a request are written together: each may be an exception, which changes its series too.
+const PART: usize = Plan::LIMIT / 2;
 
 /// All elements as drafts, or the first refusal with the element's place. An id that comes twice means its last element.
 pub fn drafts(bodies: Vec<EventBody>, random: &Random) -> Result<Vec<Draft>, ApiError> {
@@ -44,27 +48,69 @@ pub fn orders(bodies: Vec<OrderBody>) -> Result<Vec<(EventId, f64)>, ApiError> {
 pub fn ids(body: &DeleteManyBody) -> Result<Vec<EventId>, ApiError> {
     let parse = |text: &String| match body.key {
         DeleteKey::Id => EventId::from_wire(text),
-        DeleteKey::GoogleId => Ok(EventId::of_google(&GoogleEventId::new(text.as_str()))),
+        DeleteKey::GoogleId | DeleteKey::GoogleSeriesId => Ok(EventId::of_google(&GoogleEventId::new(text.as_str()))),
     };
     let ids: Result<BTreeSet<EventId>, _> = body.ids.iter().map(parse).collect();
     Ok(ids?.into_iter().collect())
 }
 
-/// Applies the changes that `plan` makes of what is stored of `ids`, and says how many there were.
-pub async fn apply(
-    store: &Store,
-    user: UserId,
-    ids: &[EventId],
-    now: DateTime<Utc>,
-    plan: impl Fn(&Snapshot) -> Vec<Change> + Send + Sync,
-) -> Result<usize, ApiError> {
-    // A plan may be made more than once; the last one is the one that was written.
-    let count = AtomicUsize::new(0);
-    let counted = |snapshot: &Snapshot| {
-        let changes = plan(snapshot);
-        count.store(changes.len(), Ordering::Relaxed);
-        Ok::<_, ApiError>(Plan::of(changes))
-    };
-    store.mutate(user, ids, now, counted).await?;
-    Ok(count.into_inner())
+/// What a request names: an id, and with it perhaps more.
+pub trait Named {
+    /// The id.
+    fn id(&self) -> EventId;
+}
+
+impl Named for EventId {
+    fn id(&self) -> EventId {
+        *self
+    }
+}
+
+impl Named for Draft {
+    fn id(&self) -> EventId {
+        Draft::id(self)
+    }
+}
+
+impl Named for (EventId, f64) {
+    fn id(&self) -> EventId {
+        self.0
+    }
+}
+
+impl Events {
+    /// Applies what `plan` makes of each of `items`, one on top of the other, and says how many of them changed something.
+    pub async fn apply<T: Named + Sync>(
+        &self,
+        user: UserId,
+        items: &[T],
+        scope: Scope,
+        plan: impl Fn(&Records, &T, &Context) -> Result<Steps, Refusal> + Sync,
+    ) -> Result<usize, ApiError> {
+        let now = self.clock.now();
+        let mut changed = 0;
+        for part in items.chunks(PART) {
+            // A plan may be made more than once; the last one is the one that was written.
+            let count = AtomicUsize::new(0);
+            let all = |snapshot: &Snapshot| {
+                let context = snapshot.head.context(now);
+                let mut records = snapshot.records.clone();
+                let mut steps = Steps::none();
+                count.store(0, Ordering::Relaxed);
+                for item in part {
+                    let next = plan(&records, item, &context)?;
+                    if !next.is_empty() {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    records.apply(&next);
+                    steps = steps.then(next);
+                }
+                Ok::<_, ApiError>(Plan::steps(steps))
+            };
+            let reads = Reads::leading(part.iter().map(Named::id), scope);
+            self.store.mutate(user, reads, now, all).await?;
+            changed += count.into_inner();
+        }
+        Ok(changed)
+    }
 }

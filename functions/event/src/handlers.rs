@@ -4,13 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use contract::event::{
-    DeleteManyBody, DeletedMany, EventBody, EventView, ListQuery, OneOrMany, OrderBody, Reordered, Scope,
+    DeleteManyBody, DeletedMany, EventBody, EventView, ListQuery, OneOrMany, OrderBody, Reordered, scope,
 };
-use domain::EventId;
+use domain::{EventId, Scope, Stored};
 use http::StatusCode;
 use runtime::http::{ApiError, Body, Path, Query, Session, no_content};
 use serde::Deserialize;
-use store::Plan;
 
 use crate::{Events, batch};
 
@@ -22,8 +21,8 @@ pub async fn list(
 ) -> Result<Json<Vec<EventView>>, ApiError> {
     let window = query.window()?;
     let listed = events.store.list(user, query.shelf(), window.as_ref()).await?;
-    let wanted = listed.into_iter().filter(|event| query.wants(event.priority));
-    Ok(Json(wanted.map(|event| EventView::new(user, event)).collect()))
+    let wanted = listed.into_iter().filter(|shown| query.wants(shown.event.priority));
+    Ok(Json(wanted.map(|shown| EventView::new(user, shown)).collect()))
 }
 
 /// `POST /api/event`: one event or an array of them; sent twice, they are there once.
@@ -33,17 +32,10 @@ pub async fn create(
     Body(OneOrMany(bodies)): Body<OneOrMany>,
 ) -> Result<Response, ApiError> {
     let drafts = batch::drafts(bodies, &events.random)?;
-    let now = events.clock.now();
-    for part in drafts.chunks(Plan::LIMIT) {
-        let ids: Vec<EventId> = part.iter().map(domain::Draft::id).collect();
-        let plan = |snapshot: &store::Snapshot| {
-            let connected = snapshot.head.is_connected();
-            let save =
-                |draft: &domain::Draft| domain::save(snapshot.record(draft.id()), draft, connected, now);
-            Ok::<_, ApiError>(Plan::of(part.iter().map(save)))
-        };
-        events.store.mutate(user, &ids, now, plan).await?;
-    }
+    events.apply(user, &drafts, Scope::This, |records, draft, context| {
+        domain::save(records, draft, Scope::This, context)
+    })
+    .await?;
     Ok(no_content())
 }
 
@@ -54,34 +46,30 @@ pub async fn reorder(
     Body(orders): Body<Vec<OrderBody>>,
 ) -> Result<Json<Reordered>, ApiError> {
     let orders = batch::orders(orders)?;
-    let now = events.clock.now();
-    let mut matched_count = 0;
-    for part in orders.chunks(Plan::LIMIT) {
-        let ids: Vec<EventId> = part.iter().map(|(id, _)| *id).collect();
-        matched_count += batch::apply(&events.store, user, &ids, now, |snapshot| {
-            part.iter().filter_map(|(id, order)| domain::reorder(snapshot.record(*id), *order)).collect()
+    let matched_count = events
+        .apply(user, &orders, Scope::This, |records, (id, order), context| {
+            Ok(domain::reorder(records, *id, *order, context))
         })
         .await?;
-    }
     Ok(Json(Reordered { matched_count, modified_count: matched_count, ..Reordered::default() }))
 }
 
-/// `DELETE /api/event/deleteMany`: by our ids or Google's.
+/// `DELETE /api/event/deleteMany`: by our ids or Google's. The id of a series means all of it.
 pub async fn delete_many(
     State(events): State<Events>,
     Session { user, .. }: Session,
     Body(body): Body<DeleteManyBody>,
 ) -> Result<Json<DeletedMany>, ApiError> {
-    let now = events.clock.now();
     let ids = batch::ids(&body)?;
-    let mut deleted_count = 0;
-    for part in ids.chunks(Plan::LIMIT) {
-        deleted_count += batch::apply(&events.store, user, part, now, |snapshot| {
-            let connected = snapshot.head.is_connected();
-            part.iter().filter_map(|id| domain::delete(snapshot.record(*id), connected, now)).collect()
+    let deleted_count = events
+        .apply(user, &ids, Scope::This, |records, id, context| {
+            let scope = match records.stored(*id) {
+                Stored::Series(_) => Scope::All,
+                _ => Scope::This,
+            };
+            domain::delete(records, *id, scope, context)
         })
         .await?;
-    }
     let asked = body.ids.len();
     let missing = (deleted_count < asked).then(|| format!("Only deleted {deleted_count}/{asked} events"));
     Ok(Json(DeletedMany { deleted_count, errors: missing.into_iter().collect() }))
@@ -94,12 +82,11 @@ pub async fn read(
     Path(id): Path<String>,
 ) -> Result<Json<EventView>, ApiError> {
     let id = EventId::from_wire(&id)?;
-    let record = events.store.record(user, id).await?.filter(|record| !record.is_deleted);
-    let record = record.ok_or_else(|| {
+    let shown = events.store.stored(user, id).await?.shown().ok_or_else(|| {
         let tried = format!("Tried with user: {user} and _id: {id}");
         ApiError::new(StatusCode::NOT_FOUND, "Event not found", tried)
     })?;
-    Ok(Json(EventView::new(user, record.event)))
+    Ok(Json(EventView::new(user, shown)))
 }
 
 /// The query of a change to one event.
@@ -109,7 +96,7 @@ pub struct ChangeQuery {
     apply_to: Option<String>,
 }
 
-/// `PUT /api/event/{id}`: replaces the event, or creates it. A single event is the whole of its series, so every scope means it.
+/// `PUT /api/event/{id}`: replaces the event or the part of its series that is in scope, or creates it.
 pub async fn replace(
     State(events): State<Events>,
     Session { user, .. }: Session,
@@ -117,15 +104,9 @@ pub async fn replace(
     Query(query): Query<ChangeQuery>,
     Body(body): Body<EventBody>,
 ) -> Result<Response, ApiError> {
-    Scope::from_query(query.apply_to.as_deref())?;
-    let id = EventId::from_wire(&id)?;
-    let draft = body.into_draft(id)?;
-    let now = events.clock.now();
-    let plan = |snapshot: &store::Snapshot| {
-        let change = domain::save(snapshot.record(id), &draft, snapshot.head.is_connected(), now);
-        Ok::<_, ApiError>(Plan::of([change]))
-    };
-    events.store.mutate(user, &[id], now, plan).await?;
+    let scope = scope(query.apply_to.as_deref())?;
+    let draft = body.into_draft(EventId::from_wire(&id)?)?;
+    events.apply(user, &[draft], scope, |records, draft, context| domain::save(records, draft, scope, context)).await?;
     Ok(no_content())
 }
 
@@ -136,13 +117,8 @@ pub async fn delete(
     Path(id): Path<String>,
     Query(query): Query<ChangeQuery>,
 ) -> Result<Response, ApiError> {
-    Scope::from_query(query.apply_to.as_deref())?;
+    let scope = scope(query.apply_to.as_deref())?;
     let id = EventId::from_wire(&id)?;
-    let now = events.clock.now();
-    let plan = |snapshot: &store::Snapshot| {
-        let change = domain::delete(snapshot.record(id), snapshot.head.is_connected(), now);
-        Ok::<_, ApiError>(Plan::of(change))
-    };
-    events.store.mutate(user, &[id], now, plan).await?;
+    events.apply(user, &[id], scope, |records, id, context| domain::delete(records, *id, scope, context)).await?;
     Ok(no_content())
 }

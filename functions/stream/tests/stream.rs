@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::auth::{AccessPayload, SessionHandle};
-use domain::{Draft, EventId, Notice, Origin, Priority, Span, UserId};
+use domain::{Draft, EventId, Notice, Origin, Priority, Scope, Span, UserId};
 use eventsource_stream::{Event, Eventsource};
 use futures_util::{Stream, StreamExt};
 use http::{Request, StatusCode};
@@ -96,7 +96,8 @@ impl World {
         let draft = Draft::new(id, None, None, span, true, is_someday, priority, origin, None).unwrap();
         let at = now() - TimeDelta::hours(1);
         let plan = |snapshot: &Snapshot| {
-            Ok::<_, Error>(Plan::of([domain::save(snapshot.record(id), &draft, false, at)]))
+            let steps = domain::save(&snapshot.records, &draft, Scope::This, &snapshot.head.context(at));
+            Ok::<_, Error>(Plan::steps(steps.unwrap()))
         };
         self.store.mutate(user, &[id], at, plan).await.unwrap()
     }

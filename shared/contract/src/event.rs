@@ -1,8 +1,12 @@
 //! Events on the wire.
 
 use std::fmt;
+use std::sync::Arc;
 
-use domain::{Draft, Event, EventId, EventTime, Origin, Priority, Refusal, Shelf, Span, UserId, Window};
+use domain::{
+    Draft, EventId, EventTime, Origin, Priority, Recurrence, Recurs, Refusal, Repeat, Scope, Shelf, Shown, Span,
+    UserId, Window, Zone,
+};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -26,15 +30,38 @@ pub struct EventBody {
     pub origin: Option<Origin>,
     pub order: Option<f64>,
     pub recurrence: Option<RecurrenceBody>,
+    pub time_zone: Option<String>,
 }
 
-/// What makes an event part of a series. Both absent, null or empty mean that it is not.
+/// What makes an event a series (a rule), or part of one (the id of its series). A rule that is null or empty means that it is neither.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the wire")]
 pub struct RecurrenceBody {
-    pub rule: Option<Vec<String>>,
+    /// `None` when absent, `Some(None)` when null.
+    #[serde(deserialize_with = "said")]
+    pub rule: Option<Option<Vec<String>>>,
     pub event_id: Option<String>,
+}
+
+/// Tells a null from what is not there.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl RecurrenceBody {
+    fn into_repeat(self) -> Result<Repeat, Refusal> {
+        let is_occurrence = self.event_id.is_some();
+        match self.rule {
+            Some(Some(lines)) if !lines.is_empty() => {
+                let rule = Recurrence::parse(&lines)?;
+                Ok(if is_occurrence { Repeat::Occurrence(Some(rule)) } else { Repeat::Series(rule) })
+            }
+            Some(_) => Ok(Repeat::Never),
+            None if is_occurrence => Ok(Repeat::Occurrence(None)),
+            None => Ok(Repeat::Unsaid),
+        }
+    }
 }
 
 /// `POST /api/event` takes one event or an array of them: the upload of events made before sign-up.
@@ -66,32 +93,16 @@ impl<'de> Deserialize<'de> for OneOrMany {
     }
 }
 
-/// To which events of a series a change applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// `This Event`: also when the parameter is absent, empty, or the text `undefined` that the web app may send for it.
-    #[default]
-    This,
-    /// `This and Following Events`.
-    Following,
-    /// `All Events`.
-    All,
-}
-
-impl Scope {
-    /// Reads the `applyTo` parameter.
-    ///
-    /// # Errors
-    /// [`Refusal::BadField`] for any other text.
-    pub fn from_query(text: Option<&str>) -> Result<Self, Refusal> {
-        match text.unwrap_or_default() {
-            "" | "undefined" | "This Event" => Ok(Self::This),
-            "This and Following Events" => Ok(Self::Following),
-            "All Events" => Ok(Self::All),
-            _ => {
-                Err(Refusal::field("applyTo", "must be This Event, This and Following Events or All Events"))
-            }
-        }
+/// Reads the `applyTo` parameter. `This Event` is meant also when it is absent, empty, or the text `undefined` that the web app may send for it.
+///
+/// # Errors
+/// [`Refusal::BadField`] for any other text.
+pub fn scope(text: Option<&str>) -> Result<Scope, Refusal> {
+    match text.unwrap_or_default() {
+        "" | "undefined" | "This Event" => Ok(Scope::This),
+        "This and Following Events" => Ok(Scope::Following),
+        "All Events" => Ok(Scope::All),
+        _ => Err(Refusal::field("applyTo", "must be This Event, This and Following Events or All Events")),
     }
 }
 
@@ -146,17 +157,17 @@ impl EventBody {
     /// # Errors
     /// The first [`Refusal`] met.
     pub fn into_draft(self, id: EventId) -> Result<Draft, Refusal> {
-        let rules = self.recurrence.and_then(|recurrence| recurrence.rule).unwrap_or_default();
-        if !rules.is_empty() {
-            return Err(Refusal::Recurring);
-        }
+        let repeat = self.recurrence.map_or(Ok(Repeat::Unsaid), RecurrenceBody::into_repeat)?;
+        let zone = self.time_zone.as_deref().map(str::parse::<Zone>).transpose()?;
         let span = Span::new(time("startDate", self.start_date)?, time("endDate", self.end_date)?)?;
         let is_all_day = self.is_all_day.unwrap_or(span.is_all_day());
         let is_someday = self.is_someday.unwrap_or(false);
         let priority = self.priority.ok_or_else(|| Refusal::field("priority", "is required"))?;
         let origin = self.origin.ok_or_else(|| Refusal::field("origin", "is required"))?;
         let (title, description) = (self.title, self.description);
-        Draft::new(id, title, description, span, is_all_day, is_someday, priority, origin, self.order)
+        let draft =
+            Draft::new(id, title, description, span, is_all_day, is_someday, priority, origin, self.order)?;
+        Ok(draft.repeating(repeat, zone))
     }
 }
 
@@ -190,12 +201,35 @@ pub struct EventView {
     pub order: Option<serde_json::Number>,
     #[serde(rename = "gEventId", skip_serializing_if = "Option::is_none")]
     pub google_id: Option<String>,
+    #[serde(rename = "gRecurringEventId", skip_serializing_if = "Option::is_none")]
+    pub google_series_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<RecurrenceView>,
     pub updated_at: String,
+}
+
+/// What makes an event part of a series, for the wire: an occurrence has the id of its series, the series itself has none.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the wire")]
+pub struct RecurrenceView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    pub rule: Arc<[String]>,
 }
 
 impl EventView {
     /// An event of `user`, for the wire.
-    pub fn new(user: UserId, event: Event) -> Self {
+    pub fn new(user: UserId, Shown { event, recurs }: Shown) -> Self {
+        let (google_series_id, recurrence) = match recurs {
+            Recurs::No => (None, None),
+            Recurs::Base(rule) => (None, Some(RecurrenceView { event_id: None, rule })),
+            Recurs::Occurrence { series, google_id, rule } => {
+                // A someday event has no copy at Google, whatever its series has.
+                let google_id = google_id.filter(|_| !event.is_someday).map(|id| id.as_str().to_owned());
+                (google_id, Some(RecurrenceView { event_id: Some(series.to_string()), rule }))
+            }
+        };
         Self {
             id: event.id.to_string(),
             user: user.to_string(),
@@ -209,6 +243,8 @@ impl EventView {
             origin: event.origin,
             order: event.order.and_then(number),
             google_id: event.google_id.map(|id| id.as_str().to_owned()),
+            google_series_id,
+            recurrence,
             updated_at: timestamp(event.updated_at),
         }
     }
@@ -260,6 +296,9 @@ pub enum DeleteKey {
     /// Google's id.
     #[serde(rename = "gEventId")]
     GoogleId,
+    /// Google's id of the series.
+    #[serde(rename = "gRecurringEventId")]
+    GoogleSeriesId,
 }
 
 /// The answer of `DELETE /api/event/deleteMany`.
@@ -273,6 +312,8 @@ pub struct DeletedMany {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Context, Records};
+
     use super::*;
 
     const ID: &str = "6b0002000000000000000001";
@@ -291,9 +332,13 @@ mod tests {
         let body = body(SEEN);
         let draft = body.clone().into_draft(body.id().unwrap().unwrap()).unwrap();
         let now = chrono::DateTime::from_timestamp_millis(1_763_600_000_000).unwrap();
-        let event = domain::save(None, &draft, false, now).record.event;
+        let context = Context { is_connected: false, zone: None, now };
+        let steps = domain::save(&Records::default(), &draft, Scope::This, &context).unwrap();
+        let mut records = Records::default();
+        records.apply(&steps);
+        let shown = records.stored(draft.id()).shown().unwrap();
         let user = "75392a000000000000000000".parse().unwrap();
-        insta::assert_json_snapshot!(EventView::new(user, event), @r#"
+        insta::assert_json_snapshot!(EventView::new(user, shown), @r#"
         {
           "_id": "6b0002000000000000000001",
           "user": "75392a000000000000000000",
@@ -315,7 +360,8 @@ mod tests {
     fn each_fault_is_named() {
         let base = r#""startDate":"2026-11-16","endDate":"2026-11-17","origin":"compass","priority":"self""#;
         for (json, message) in [
-            (format!("{{{base},\"recurrence\":{{\"rule\":[\"RRULE:FREQ=DAILY\"]}}}}"), "Recurring"),
+            (format!("{{{base},\"recurrence\":{{\"rule\":[\"RRULE:FREQ=NEVER\"]}}}}"), "recurrence.rule"),
+            (format!("{{{base},\"timeZone\":\"Mars/Olympus\"}}"), "timeZone"),
             (r#"{"endDate":"2026-11-17"}"#.to_owned(), "startDate: is required"),
             (r#"{"startDate":"x","endDate":"2026-11-17"}"#.to_owned(), "startDate: \"x\" is neither"),
             (r#"{"startDate":"2026-11-18","endDate":"2026-11-17"}"#.to_owned(), "endDate must not be before"),
@@ -329,10 +375,10 @@ mod tests {
     #[test]
     fn a_scope_that_is_not_said_is_this_event() {
         for text in [None, Some(""), Some("undefined"), Some("This Event")] {
-            assert_eq!(Scope::from_query(text), Ok(Scope::This));
+            assert_eq!(scope(text), Ok(Scope::This));
         }
-        assert_eq!(Scope::from_query(Some("All Events")), Ok(Scope::All));
-        assert!(Scope::from_query(Some("all events")).is_err());
+        assert_eq!(scope(Some("All Events")), Ok(Scope::All));
+        assert!(scope(Some("all events")).is_err());
     }
 
     #[test]
@@ -355,11 +401,21 @@ mod tests {
     }
 
     #[test]
-    fn a_recurrence_that_says_nothing_is_a_single_event() {
+    fn each_form_of_recurrence_has_its_meaning() {
         let base = r#""startDate":"2026-11-16","endDate":"2026-11-17","origin":"compass","priority":"self""#;
-        for recurrence in ["null", r#"{"rule":null}"#, r#"{"rule":[]}"#, r#"{"rule":null,"eventId":"x"}"#] {
-            let json = format!("{{{base},\"recurrence\":{recurrence}}}");
-            assert!(body(&json).into_draft(ID.parse().unwrap()).is_ok(), "{recurrence}");
+        let daily = || Recurrence::parse(&["RRULE:FREQ=DAILY".to_owned()]).unwrap();
+        for (recurrence, repeat) in [
+            ("null", Repeat::Unsaid),
+            ("{}", Repeat::Unsaid),
+            (r#"{"rule":null}"#, Repeat::Never),
+            (r#"{"rule":[]}"#, Repeat::Never),
+            (r#"{"rule":null,"eventId":"x"}"#, Repeat::Never),
+            (r#"{"rule":["RRULE:FREQ=DAILY"]}"#, Repeat::Series(daily())),
+            (r#"{"rule":["RRULE:FREQ=DAILY"],"eventId":"x"}"#, Repeat::Occurrence(Some(daily()))),
+            (r#"{"eventId":"x"}"#, Repeat::Occurrence(None)),
+        ] {
+            let body = body(&format!("{{{base},\"recurrence\":{recurrence}}}"));
+            assert_eq!(body.recurrence.map_or(Ok(Repeat::Unsaid), RecurrenceBody::into_repeat), Ok(repeat));
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, GoogleEventId, Refusal, Shared, Span};
+use crate::{EventId, GoogleEventId, Recurrence, Refusal, Shared, Span, Zone};
 
 /// The longest title that is accepted from a browser. Google cuts at 1,024.
 const TITLE_LIMIT: usize = 4_096;
@@ -61,6 +61,42 @@ pub enum Origin {
     Unsure,
 }
 
+/// To which events of a series a request applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The one that is addressed.
+    #[default]
+    This,
+    /// The one that is addressed, and all after it.
+    Following,
+    /// All.
+    All,
+}
+
+/// What a browser says of an event's recurrence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Repeat {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// That there shall be none.
+    Never,
+    /// That the event is a series with this rule.
+    Series(Recurrence),
+    /// That the event is an occurrence; with the rule of its series, if it says so.
+    Occurrence(Option<Recurrence>),
+}
+
+impl Repeat {
+    /// The rule, if one is said.
+    pub fn rule(&self) -> Option<&Recurrence> {
+        match self {
+            Self::Series(rule) | Self::Occurrence(Some(rule)) => Some(rule),
+            Self::Unsaid | Self::Never | Self::Occurrence(None) => None,
+        }
+    }
+}
+
 /// An event as a browser wants it: everything but what the server owns. Built by [`Draft::new`], so its limits hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
@@ -73,6 +109,8 @@ pub struct Draft {
     pub(crate) priority: Priority,
     pub(crate) origin: Origin,
     pub(crate) order: Option<f64>,
+    pub(crate) repeat: Repeat,
+    pub(crate) zone: Option<Zone>,
 }
 
 impl Draft {
@@ -98,7 +136,13 @@ impl Draft {
         limit("title", title.as_deref(), TITLE_LIMIT)?;
         limit("description", description.as_deref(), DESCRIPTION_LIMIT)?;
         order.map_or(Ok(()), check_order)?;
-        Ok(Self { id, title, description, span, is_all_day, is_someday, priority, origin, order })
+        let (repeat, zone) = (Repeat::Unsaid, None);
+        Ok(Self { id, title, description, span, is_all_day, is_someday, priority, origin, order, repeat, zone })
+    }
+
+    /// The same, with what is said of its recurrence and of the zone in which it keeps its time.
+    pub fn repeating(self, repeat: Repeat, zone: Option<Zone>) -> Self {
+        Self { repeat, zone, ..self }
     }
 
     /// The id the browser chose, or the one drawn for it.

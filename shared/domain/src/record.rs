@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventId, GoogleEventId, Shared, Shelf};
+use crate::{Event, EventId, GoogleEventId, Role, Series, Shared, Shelf, Slot, Tag};
 
 /// A position in a user's log of changes: gap-free, in commit order, starting at 1.
 pub type Rev = u64;
@@ -63,11 +63,24 @@ pub struct Link {
     pub raw: String,
 }
 
+/// Where a record lies. A series and its occurrences' exceptions lie side by side, under the series' tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// A single event.
+    Single(EventId),
+    /// A series.
+    Series(Tag),
+    /// The exception in a slot of a series.
+    Exception(Tag, Slot),
+}
+
 /// The stored state of one event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The event; of a tombstone, its last state.
     pub event: Event,
+    /// What it is in the calendar.
+    pub role: Role,
     /// When in the log it last changed.
     pub rev: Rev,
     /// When in the log each view could last see it change.
@@ -81,6 +94,29 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record that is not stored yet.
+    pub fn new(event: Event, role: Role, link: Option<Link>) -> Self {
+        let (rev, seen) = Default::default();
+        Self { event, role, rev, seen, link, is_dirty: false, is_deleted: false }
+    }
+
+    /// Where it lies.
+    pub fn address(&self) -> Address {
+        match &self.role {
+            Role::Single => Address::Single(self.event.id),
+            Role::Series(_) => Address::Series(Tag::of(self.event.id)),
+            Role::Exception { series, slot } => Address::Exception(Tag::of(*series), *slot),
+        }
+    }
+
+    /// What makes it a series, if it is one and is not deleted.
+    pub fn series(&self) -> Option<&Series> {
+        match &self.role {
+            Role::Series(series) if !self.is_deleted => Some(series),
+            _ => None,
+        }
+    }
+
     /// The event, unless it is deleted.
     pub fn live(&self) -> Option<&Event> {
         (!self.is_deleted).then_some(&self.event)
@@ -97,28 +133,22 @@ pub struct Change {
 }
 
 impl Change {
-    /// From what is stored now to `event`.
+    /// From what is stored now to `next`, whose own rev and marks of views do not matter.
+    pub fn new(stored: Option<&Record>, next: Record) -> Self {
+        let before = stored.and_then(Record::live).map(Views::of).unwrap_or_default();
+        let after = next.live().map(Views::of).unwrap_or_default();
+        let (rev, seen) = stored.map(|record| (record.rev, record.seen)).unwrap_or_default();
+        Self { record: Record { rev, seen, ..next }, views: before.union(after) }
+    }
+
+    /// From what is stored now to a single event.
     pub fn put(stored: Option<&Record>, event: Event, link: Option<Link>, is_dirty: bool) -> Self {
-        Self::step(stored, event, link, is_dirty, false)
+        Self::new(stored, Record { is_dirty, ..Record::new(event, Role::Single, link) })
     }
 
     /// From what is stored now to a tombstone.
     pub fn delete(stored: &Record, is_dirty: bool) -> Self {
-        Self::step(Some(stored), stored.event.clone(), stored.link.clone(), is_dirty, true)
-    }
-
-    fn step(
-        stored: Option<&Record>,
-        event: Event,
-        link: Option<Link>,
-        is_dirty: bool,
-        is_deleted: bool,
-    ) -> Self {
-        let before = stored.and_then(Record::live).map(Views::of).unwrap_or_default();
-        let after = if is_deleted { Views::default() } else { Views::of(&event) };
-        let (rev, seen) = stored.map(|record| (record.rev, record.seen)).unwrap_or_default();
-        let record = Record { event, rev, seen, link, is_dirty, is_deleted };
-        Self { record, views: before.union(after) }
+        Self::new(Some(stored), Record { is_dirty, is_deleted: true, ..stored.clone() })
     }
 
     /// The event it is about.

@@ -60,6 +60,11 @@ impl FromStr for Tag {
 pub struct Slot(u64);
 
 impl Slot {
+    /// The first and the last slot there can be, of dates or of instants.
+    pub fn ends(is_date: bool) -> (Self, Self) {
+        if is_date { (Self(IS_DATE), Self((IS_DATE << 1) - 1)) } else { (Self(0), Self(IS_DATE - 1)) }
+    }
+
     /// The slot of an instant; fractions of a second are dropped. `None` before 1900.
     pub fn at(instant: DateTime<Utc>) -> Option<Self> {
         let epoch = EPOCH.and_time(chrono::NaiveTime::MIN).and_utc();

@@ -6,10 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
+use crate::{Refusal, Zone};
 
 /// One end of an event, as written and as understood.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +52,14 @@ impl EventTime {
         }
     }
 
+    /// The zone that is known from the time alone: its offset; of a date, UTC.
+    pub fn zone(&self) -> Zone {
+        match self.value {
+            Value::Date(_) => Zone::Fixed(Utc.fix()),
+            Value::Instant(at) => Zone::Fixed(*at.offset()),
+        }
+    }
+
     /// What a clock on the wall shows at that time, in the offset it was written with.
     pub fn wall_clock(&self) -> NaiveDateTime {
         match self.value {
@@ -67,6 +75,19 @@ impl EventTime {
             (Value::Instant(a), Value::Instant(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+impl From<NaiveDate> for EventTime {
+    fn from(date: NaiveDate) -> Self {
+        Self { text: date.format("%Y-%m-%d").to_string(), value: Value::Date(date) }
+    }
+}
+
+impl From<DateTime<FixedOffset>> for EventTime {
+    /// Written with seconds and a full offset, `+00:00` for UTC.
+    fn from(at: DateTime<FixedOffset>) -> Self {
+        Self { text: at.to_rfc3339(), value: Value::Instant(at) }
     }
 }
 
@@ -153,6 +174,18 @@ impl Span {
             return Err(Refusal::EndsBeforeStart);
         }
         Ok(Self { start, end })
+    }
+
+    /// From a start and a length, which of a date counts in whole days. The end is written with the offset that `zone` has then.
+    pub fn lasting(start: EventTime, length: TimeDelta, zone: &Zone) -> Self {
+        let end = match start.date() {
+            Some(date) => EventTime::from(date.checked_add_signed(length).unwrap_or(date)),
+            None => {
+                let at = start.instant();
+                EventTime::from(zone.localize(at.checked_add_signed(length).unwrap_or(at)))
+            }
+        };
+        Self { start, end }
     }
 
     /// When it starts.

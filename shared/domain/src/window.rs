@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
-use crate::{EventTime, Refusal, Span};
+use crate::{EventTime, Refusal, Slot, Span};
 
 /// The largest distance of a zone from UTC (Kiribati). A window of instants is widened by it to cover every wall clock.
 const LARGEST_OFFSET: TimeDelta = TimeDelta::hours(14);
@@ -40,6 +40,14 @@ impl Window {
     pub fn latest(&self) -> DateTime<Utc> {
         let day = if self.end.is_date() { TimeDelta::days(1) } else { TimeDelta::zero() };
         widen(self.end.instant(), LARGEST_OFFSET + day)
+    }
+
+    /// The slots, first and last, in which an occurrence of this length can overlap the window.
+    pub fn slots(&self, is_date: bool, length: TimeDelta) -> (Slot, Slot) {
+        let slot = |at: DateTime<Utc>| if is_date { Slot::on(at.date_naive()) } else { Slot::at(at) };
+        let (first, _) = Slot::ends(is_date);
+        let from = slot(widen(self.earliest(), -length)).unwrap_or(first);
+        (from, slot(self.latest()).unwrap_or(first))
     }
 
     /// Whether an event overlaps the window by instant or by wall clock.

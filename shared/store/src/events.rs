@@ -1,7 +1,11 @@
 //! Reading events: one, or those of a window.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use domain::{Event, EventId, Link, Record, Shelf, UserId, Window};
+use domain::{
+    Address, Event, EventId, Link, Record, Records, Role, Shelf, Shown, Stored, Tag, UserId, Window,
+};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
@@ -15,6 +19,8 @@ use crate::{Error, Head, Store};
 #[derive(Deserialize)]
 struct Listed {
     event: Event,
+    #[serde(default)]
+    role: Role,
 }
 
 /// What the `dirty` index holds of an event.
@@ -40,7 +46,20 @@ impl Store {
         Ok(self.table.get::<EventItem>(&key::event(user, id)).await?.map(Record::from))
     }
 
-    /// The events of a shelf that overlap the window (all of them without one), by start. One round of parallel queries, whose
+    /// What an id leads to. One round trip.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn stored(&self, user: UserId, id: EventId) -> Result<Stored, Error> {
+        let keys: Vec<_> =
+            Stored::addresses(id).into_iter().map(|address| key::record(user, address)).collect();
+        let items = self.table.batch_get(&keys).await?;
+        let records: Result<Records, _> =
+            items.into_iter().map(|item| serde_dynamo::from_item::<_, EventItem>(item).map(Record::from)).collect();
+        Ok(records?.stored(id))
+    }
+
+    /// What a shelf shows in a window (all of it without one, of a series the first occurrences), by start. One round of parallel queries, whose
     /// cost grows with the window and not with the calendar.
     ///
     /// # Errors
@@ -50,18 +69,38 @@ impl Store {
         user: UserId,
         shelf: Shelf,
         window: Option<&Window>,
-    ) -> Result<Vec<Event>, Error> {
+    ) -> Result<Vec<Shown>, Error> {
         let queries =
             key::ranges(shelf, window).into_iter().map(|(from, to)| self.list_range(user, from, to));
-        let mut events: Vec<Event> = try_join_all(queries)
-            .await?
-            .into_iter()
-            .flatten()
-            .map(|listed| listed.event)
-            .filter(|event| window.is_none_or(|window| window.overlaps(&event.span)))
-            .collect();
-        events.sort_by_key(|event| (event.span.start().instant(), event.id));
-        Ok(events)
+        let mut listed: Vec<Listed> = try_join_all(queries).await?.into_iter().flatten().collect();
+        listed.extend(self.missing_series(user, &listed).await?);
+        let mut shown = domain::show(listed.into_iter().map(|Listed { event, role }| (event, role)), shelf, window);
+        shown.sort_by_key(|shown| (shown.event.span.start().instant(), shown.event.id));
+        Ok(shown)
+    }
+
+    /// The series of exceptions that were met without them: moved beyond their series' end, or to the other shelf. Rare, so they cost a second round.
+    async fn missing_series(&self, user: UserId, listed: &[Listed]) -> Result<Vec<Listed>, Error> {
+        let mut missing = BTreeSet::new();
+        for met in listed {
+            if let Role::Exception { series, .. } = met.role {
+                missing.insert(series);
+            }
+        }
+        for met in listed {
+            if matches!(met.role, Role::Series(_)) {
+                missing.remove(&met.event.id);
+            }
+        }
+        let keys: Vec<_> =
+            missing.into_iter().map(|id| key::record(user, Address::Series(Tag::of(id)))).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = self.table.batch_get(&keys).await?;
+        let records: Result<Vec<EventItem>, _> = items.into_iter().map(serde_dynamo::from_item).collect();
+        let series = records?.into_iter().map(Record::from).filter(|record| !record.is_deleted);
+        Ok(series.map(|Record { event, role, .. }| Listed { event, role }).collect())
     }
 
     async fn list_range(&self, user: UserId, from: String, to: String) -> Result<Vec<Listed>, Error> {
@@ -104,7 +143,7 @@ impl Store {
         link: Option<&Link>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let key = key::event(user, sent.event.id);
+        let key = key::record(user, sent.address());
         let update = |is_clean: bool| -> Result<Expression, Error> {
             let (mut sets, mut removes, mut update) = (Vec::new(), Vec::new(), Expression::default());
             match link {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::user::Settings;
-use domain::{GoogleStatus, Rev};
+use domain::{Context, GoogleStatus, Rev};
 use serde::{Deserialize, Serialize};
 
 /// How long tombstones and notices are kept. A cursor older than that gets a reset.
@@ -67,6 +67,13 @@ impl Head {
     /// Whether edits have to reach Google, now or once access is given back.
     pub fn is_connected(&self) -> bool {
         self.google.is_some()
+    }
+
+    /// What plans for this user depend on.
+    pub fn context(&self, now: DateTime<Utc>) -> Context {
+        // What was stored as a zone is one; should a zone ever leave the database, it is as good as none.
+        let zone = self.settings.timezone.as_deref().and_then(|zone| zone.parse().ok());
+        Context { is_connected: self.is_connected(), zone, now }
     }
 
     /// The oldest rev from which the log is complete at `now`: whatever a client with an older cursor missed may be purged.

@@ -1,7 +1,7 @@
 //! The items of a user's log, as they lie in the table.
 
 use chrono::{DateTime, Utc};
-use domain::{Event, EventId, Link, Notice, Record, Rev, Seen, UserId};
+use domain::{Event, Link, Notice, Record, Rev, Role, Seen, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::head::HISTORY;
@@ -9,7 +9,7 @@ use crate::key;
 use crate::table::{Expression, OnCondition, Table, Write};
 use crate::{Error, Head};
 
-/// `E#<event id>`: an event or its tombstone.
+/// `E#…`, `R#…` or `X#…`: an event, a series or an exception, or its tombstone.
 #[derive(Debug, Deserialize)]
 pub(crate) struct EventItem {
     rev: Rev,
@@ -18,6 +18,8 @@ pub(crate) struct EventItem {
     #[serde(default)]
     someday_rev: Rev,
     event: Event,
+    #[serde(default)]
+    role: Role,
     link: Option<Link>,
     dirty: Option<String>,
     #[serde(default)]
@@ -28,6 +30,7 @@ impl From<EventItem> for Record {
     fn from(item: EventItem) -> Self {
         Record {
             event: item.event,
+            role: item.role,
             rev: item.rev,
             seen: Seen { grid: item.grid_rev, someday: item.someday_rev },
             link: item.link,
@@ -37,16 +40,16 @@ impl From<EventItem> for Record {
     }
 }
 
-/// The write that brings an event's item to `next`. An update, not a put: what the plan did not change (the link, which the
+/// The write that brings a record's item to `next`. An update, not a put: what the plan did not change (the link, which the
 /// sync worker sets without a rev) is left as it is at the time of the write.
-pub(crate) fn write_event(
+pub(crate) fn write_record(
     table: &Table,
     user: UserId,
     next: &Record,
     old: Option<&Record>,
     now: DateTime<Utc>,
 ) -> Result<Write, Error> {
-    let Record { event, rev, seen, link, is_dirty, is_deleted } = next;
+    let Record { event, role, rev, seen, link, is_dirty, is_deleted } = next;
     let mut sets = vec!["#event = :event", "#rev = :rev", "grid_rev = :grid", "someday_rev = :someday"];
     let mut removes = Vec::new();
     let mut update = Expression::default()
@@ -58,6 +61,10 @@ pub(crate) fn write_event(
         .value(":rev", rev)?
         .value(":grid", seen.grid)?
         .value(":someday", seen.someday)?;
+    if *role != Role::Single {
+        sets.push("#role = :role");
+        update = update.name("#role", "role").value(":role", role)?;
+    }
     if *is_deleted {
         sets.push("is_deleted = :true");
         removes.push("#when");
@@ -73,7 +80,7 @@ pub(crate) fn write_event(
     } else {
         sets.push("#when = :when");
         removes.extend(["is_deleted", "expires_at"]);
-        update = update.value(":when", key::when(event))?;
+        update = update.value(":when", key::when(next))?;
     }
     if *is_dirty {
         sets.push("#dirty = :dirty");
@@ -96,7 +103,7 @@ pub(crate) fn write_event(
         Some(record) => Expression::new("#rev = :read").value(":read", record.rev)?,
         None => Expression::new("attribute_not_exists(pk)"),
     };
-    Write::update(table, &key::event(user, event.id), update, unchanged, OnCondition::Retry)
+    Write::update(table, &key::record(user, next.address()), update, unchanged, OnCondition::Retry)
 }
 
 /// `N#<rev>`: a notice.
@@ -141,9 +148,4 @@ pub(crate) fn write_head(table: &Table, user: UserId, old: &Head, next: &Head) -
     update.text = format!("SET {}", sets.join(", "));
     let condition = Expression::new("seq = :old_seq").value(":old_seq", old.seq)?;
     Write::update(table, &key::head(user), update, condition, OnCondition::Retry)
-}
-
-/// The id in an event's sort key.
-pub(crate) fn event_id(sk: &str) -> Option<EventId> {
-    sk.strip_prefix("E#")?.parse().ok()
 }

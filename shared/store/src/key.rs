@@ -1,7 +1,7 @@
 //! Key formats. No other module, and no other crate, spells one.
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use domain::{Event, EventId, Rev, Shelf, UserId, Window};
+use domain::{Address, Event, EventId, Record, Rev, Role, Shelf, Slot, Tag, UserId, Window};
 use serde::Serialize;
 
 /// The partition and sort key of an item.
@@ -51,8 +51,27 @@ pub(crate) fn head(id: UserId) -> Key {
     Key::new(user(id), HEAD)
 }
 
+/// Where a record lies.
+pub(crate) fn record(id: UserId, address: Address) -> Key {
+    let sk = match address {
+        Address::Single(event) => format!("E#{event}"),
+        Address::Series(tag) => format!("R#{tag}"),
+        Address::Exception(tag, slot) => exception(tag, slot),
+    };
+    Key::new(user(id), sk)
+}
+
 pub(crate) fn event(id: UserId, event: EventId) -> Key {
-    Key::new(user(id), format!("E#{event}"))
+    record(id, Address::Single(event))
+}
+
+/// The sort keys, first and last, of the exceptions of a series.
+pub(crate) fn exceptions(tag: Tag) -> (String, String) {
+    (exception(tag, Slot::ends(false).0), exception(tag, Slot::ends(true).1))
+}
+
+fn exception(tag: Tag, slot: Slot) -> String {
+    format!("X#{tag}#{slot}")
 }
 
 pub(crate) fn notice(id: UserId, rev: Rev) -> Key {
@@ -67,28 +86,48 @@ pub(crate) fn dirty(rev: Rev) -> String {
 /// The longest event that is found by its start; a longer one is found by its end.
 const SHORT: TimeDelta = TimeDelta::days(1);
 
-/// The sort key in `when`.
-pub(crate) fn when(event: &Event) -> String {
+/// The sort key in `when`: of an event its own time, of a series its last end.
+pub(crate) fn when(record: &Record) -> String {
+    let event = &record.event;
+    if let Role::Series(series) = &record.role {
+        let end = series.end(event).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        return format!("{}{}", series_prefix(event.shelf()), instant(end));
+    }
     let (start, end) = (event.span.start().instant(), event.span.end().instant());
     match event.shelf() {
         Shelf::Someday => format!("Y#{}", instant(start)),
-        Shelf::Grid if event.span.length() <= SHORT => format!("S#{}", instant(start)),
+        Shelf::Grid if is_short(event) => format!("S#{}", instant(start)),
         Shelf::Grid => format!("L#{}", instant(end)),
     }
 }
 
-/// Ranges of `when` (inclusive) that together hold every event of a shelf that can overlap a window.
+fn is_short(event: &Event) -> bool {
+    event.span.length() <= SHORT
+}
+
+/// Sorts behind every `Y#`, so that a range of single someday events holds no series.
+fn series_prefix(shelf: Shelf) -> &'static str {
+    match shelf {
+        Shelf::Grid => "R#",
+        Shelf::Someday => "YR#",
+    }
+}
+
+/// Ranges of `when` (inclusive) that together hold every event and every series of a shelf that can overlap a window.
 pub(crate) fn ranges(shelf: Shelf, window: Option<&Window>) -> Vec<(String, String)> {
     let (earliest, latest) = match window {
         Some(window) => (window.earliest(), window.latest()),
         None => (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC),
     };
     let short_start = earliest.checked_sub_signed(SHORT).unwrap_or(earliest);
+    let prefix = series_prefix(shelf);
+    let series = (format!("{prefix}{}", instant(earliest)), format!("{prefix}~"));
     match shelf {
-        Shelf::Someday => vec![("Y#".into(), format!("Y#{}", instant(latest)))],
+        Shelf::Someday => vec![("Y#".into(), format!("Y#{}", instant(latest))), series],
         Shelf::Grid => vec![
             (format!("S#{}", instant(short_start)), format!("S#{}", instant(latest))),
             (format!("L#{}", instant(earliest)), "L#~".into()),
+            series,
         ],
     }
 }

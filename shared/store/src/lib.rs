@@ -28,7 +28,7 @@ pub use connections::{
 pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
 pub use head::{Head, Profile};
-pub use mutate::{Plan, Snapshot};
+pub use mutate::{Plan, Reads, Snapshot};
 pub use outbox::LogEntry;
 pub use reconcile::{Issue, IssueKind};
 pub use resets::{RESET, Reset};

@@ -1,41 +1,79 @@
 //! The one way to change what clients can see: read, plan, write all of it under `HEAD`, or start over.
 
-use std::collections::BTreeMap;
-
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use contract::user::Settings;
-use domain::{Change, EventId, GoogleStatus, Notice, Record, Rev, UserId};
+use domain::{
+    Address, Change, EventId, GoogleStatus, Notice, Record, Records, Rev, Scope, Steps, Stored, Tag, UserId,
+};
+use futures_util::future::{try_join, try_join_all};
 use seam::Class;
 
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
-use crate::table::{Item, TRANSACTION_LIMIT, Write};
+use crate::table::{Expression, Item, Query, TRANSACTION_LIMIT, Write};
 use crate::{Error, Head, Profile, Store};
 
 /// How often a plan is made anew when somebody else was faster.
 const ATTEMPTS: usize = 10;
+
+/// What a plan has to know beside `HEAD`.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    addresses: Vec<Address>,
+    /// Ids that may lead to a series, of which the scope may ask for all exceptions.
+    leading: Vec<(EventId, Scope)>,
+}
+
+impl Reads {
+    /// Whatever these ids lead to, with all that a request of this scope may change.
+    pub fn leading(ids: impl IntoIterator<Item = EventId>, scope: Scope) -> Self {
+        let leading: Vec<_> = ids.into_iter().map(|id| (id, scope)).collect();
+        let addresses = leading.iter().flat_map(|(id, _)| Stored::addresses(*id));
+        Self { addresses: addresses.collect(), leading }
+    }
+}
+
+/// What is stored of these as single events.
+impl From<&[EventId]> for Reads {
+    fn from(ids: &[EventId]) -> Self {
+        Self { addresses: ids.iter().map(|id| Address::Single(*id)).collect(), leading: Vec::new() }
+    }
+}
+
+impl<const N: usize> From<&[EventId; N]> for Reads {
+    fn from(ids: &[EventId; N]) -> Self {
+        ids.as_slice().into()
+    }
+}
+
+impl From<&Vec<EventId>> for Reads {
+    fn from(ids: &Vec<EventId>) -> Self {
+        ids.as_slice().into()
+    }
+}
 
 /// What a plan is made from. DynamoDB may read a batch across a commit; a plan made from such a mixture is refused when it is written, and made anew.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The user's head.
     pub head: Head,
-    records: BTreeMap<EventId, Record>,
+    /// What was read of the user's events.
+    pub records: Records,
 }
 
 impl Snapshot {
-    /// What is stored of an event, tombstones included.
+    /// What is stored of a single event, tombstones included.
     pub fn record(&self, id: EventId) -> Option<&Record> {
-        self.records.get(&id)
+        self.records.get(Address::Single(id))
     }
 }
 
-/// What shall be written, in one transaction. An empty plan writes nothing.
+/// What shall be written, in one transaction if it fits into one ([`Steps`] says how it is split if not). An empty plan writes nothing.
 #[derive(Default)]
 pub struct Plan {
     /// Next states of events.
-    pub changes: Vec<Change>,
+    pub steps: Steps,
     /// What clients are told beside them.
     pub notices: Vec<Notice>,
     /// The user's settings, if they change.
@@ -51,7 +89,12 @@ pub struct Plan {
 impl Plan {
     /// A plan of changes to events only.
     pub fn of(changes: impl IntoIterator<Item = Change>) -> Self {
-        Self { changes: changes.into_iter().collect(), ..Self::default() }
+        Self::steps(Steps { commit: changes.into_iter().collect(), ..Steps::default() })
+    }
+
+    /// A plan of these steps only.
+    pub fn steps(steps: Steps) -> Self {
+        Self { steps, ..Self::default() }
     }
 
     /// Also tells clients of this.
@@ -74,7 +117,7 @@ impl Plan {
     pub const LIMIT: usize = TRANSACTION_LIMIT - 10;
 
     fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.steps.is_empty()
             && self.notices.is_empty()
             && self.also.is_empty()
             && self.settings.is_none()
@@ -84,7 +127,7 @@ impl Plan {
 }
 
 impl Store {
-    /// Reads `HEAD` and the events named, lets `plan` decide, and writes what it says in one transaction. When somebody else wrote in between,
+    /// Reads `HEAD` and what else is asked for, lets `plan` decide, and writes what it says in one transaction. When somebody else wrote in between,
     /// all of it is done again, so `plan` must be a pure function of the snapshot.
     ///
     /// Returns the newest rev.
@@ -94,16 +137,17 @@ impl Store {
     pub async fn mutate<E: From<Error>>(
         &self,
         user: UserId,
-        ids: &[EventId],
+        reads: impl Into<Reads>,
         now: DateTime<Utc>,
         plan: impl Fn(&Snapshot) -> Result<Plan, E>,
     ) -> Result<Rev, E> {
+        let reads = reads.into();
         enum Failed<E> {
             Plan(E),
             Store(Error),
         }
         let attempt = || async {
-            let snapshot = self.snapshot(user, ids).await.map_err(Failed::Store)?;
+            let snapshot = self.snapshot(user, &reads).await.map_err(Failed::Store)?;
             let plan = plan(&snapshot).map_err(Failed::Plan)?;
             self.commit(user, &snapshot, plan, now).await.map_err(Failed::Store)
         };
@@ -117,47 +161,123 @@ impl Store {
             })
     }
 
-    async fn snapshot(&self, user: UserId, ids: &[EventId]) -> Result<Snapshot, Error> {
-        let keys: Vec<Key> =
-            std::iter::once(key::head(user)).chain(ids.iter().map(|id| key::event(user, *id))).collect();
+    async fn snapshot(&self, user: UserId, reads: &Reads) -> Result<Snapshot, Error> {
+        let mut snapshot = self.read(user, &reads.addresses).await?;
+        // What is read after `HEAD` may be newer, but then `HEAD` has moved and the plan will be made anew.
+        let beyond = reads.leading.iter().filter_map(|(id, scope)| {
+            let stored = snapshot.records.stored(*id);
+            let family = stored.family().filter(|_| domain::reaches_beyond(&stored, *scope))?;
+            Some((family.base.event.id, *id))
+        });
+        let families = beyond.map(|(series, id)| self.family(user, series, id));
+        for record in try_join_all(families).await?.into_iter().flatten() {
+            snapshot.records.insert(record);
+        }
+        Ok(snapshot)
+    }
+
+    /// `HEAD` and what lies in these places, in one round.
+    async fn read(&self, user: UserId, addresses: &[Address]) -> Result<Snapshot, Error> {
+        let places = addresses.iter().map(|address| key::record(user, *address));
+        let keys: Vec<Key> = std::iter::once(key::head(user)).chain(places).collect();
         let mut head = None;
-        let mut records = BTreeMap::new();
+        let mut records = Records::default();
         for item in self.table.batch_get(&keys).await? {
-            match sort_key(&item).and_then(item::event_id) {
-                Some(id) => {
-                    records.insert(id, serde_dynamo::from_item::<_, EventItem>(item)?.into());
-                }
-                None => head = Some(serde_dynamo::from_item(item)?),
+            if sort_key(&item) == Some(key::HEAD) {
+                head = Some(serde_dynamo::from_item(item)?);
+            } else {
+                records.insert(serde_dynamo::from_item::<_, EventItem>(item)?.into());
             }
         }
         Ok(Snapshot { head: head.ok_or(Error::NoUser)?, records })
+    }
+
+    /// All that a request on `id`, which leads to `series`, may change beside what the id itself leads to.
+    async fn family(&self, user: UserId, series: EventId, id: EventId) -> Result<Vec<Record>, Error> {
+        let own = async {
+            let item = self.table.get::<EventItem>(&key::event(user, series)).await?;
+            Ok(item.map(Record::from))
+        };
+        let mut tags = vec![Tag::of(series), Tag::of(id)];
+        tags.dedup();
+        let exceptions = tags.into_iter().map(|tag| self.exceptions(user, tag));
+        let (own, exceptions) = try_join(own, try_join_all(exceptions)).await?;
+        Ok(own.into_iter().chain(exceptions.into_iter().flatten()).collect())
+    }
+
+    /// All that is stored of a series' exceptions, tombstones included.
+    pub(crate) async fn exceptions(&self, user: UserId, tag: Tag) -> Result<Vec<Record>, Error> {
+        let (first, last) = key::exceptions(tag);
+        let condition = Expression::new("pk = :pk AND sk BETWEEN :first AND :last")
+            .value(":pk", key::user(user))?
+            .value(":first", first)?
+            .value(":last", last)?;
+        let items: Vec<EventItem> = self.table.query(Query { index: None, condition, limit: None }).await?;
+        Ok(items.into_iter().map(Record::from).collect())
     }
 
     async fn commit(
         &self,
         user: UserId,
         snapshot: &Snapshot,
-        plan: Plan,
+        mut plan: Plan,
         now: DateTime<Utc>,
     ) -> Result<Rev, Error> {
-        let old = &snapshot.head;
         if plan.is_empty() {
-            return Ok(old.seq);
+            return Ok(snapshot.head.seq);
         }
+        if plan.steps.len() + plan.notices.len() <= Plan::LIMIT {
+            return Ok(self.write(user, snapshot, plan, now).await?.seq);
+        }
+        let prepare = std::mem::take(&mut plan.steps.prepare);
+        let clean = std::mem::take(&mut plan.steps.clean);
+        let mut snapshot = snapshot.clone();
+        for part in prepare.chunks(Plan::LIMIT) {
+            snapshot.head = self.write(user, &snapshot, Plan::of(part.iter().cloned()), now).await?;
+        }
+        let mut seq = self.write(user, &snapshot, plan, now).await?.seq;
+        for part in clean.chunks(Plan::LIMIT) {
+            seq = self.clean(user, part, now).await?;
+        }
+        Ok(seq)
+    }
+
+    /// Writes a part of what is left after a commit. What somebody else has changed since it was planned is his.
+    async fn clean(&self, user: UserId, changes: &[Change], now: DateTime<Utc>) -> Result<Rev, Error> {
+        let addresses: Vec<Address> = changes.iter().map(|change| change.record.address()).collect();
+        let attempt = || async {
+            let snapshot = self.read(user, &addresses).await?;
+            let is_untouched = |change: &&Change| {
+                let stored = snapshot.records.get(change.record.address());
+                stored.map_or(0, |record| record.rev) == change.record.rev
+            };
+            let plan = Plan::of(changes.iter().filter(is_untouched).cloned());
+            if plan.is_empty() {
+                return Ok(snapshot.head.seq);
+            }
+            Ok(self.write(user, &snapshot, plan, now).await?.seq)
+        };
+        attempt.retry(back_off()).when(is_worth_another_plan).await
+    }
+
+    /// One transaction. Returns the new head.
+    async fn write(
+        &self,
+        user: UserId,
+        snapshot: &Snapshot,
+        plan: Plan,
+        now: DateTime<Utc>,
+    ) -> Result<Head, Error> {
+        let old = &snapshot.head;
         let mut next = old.clone();
         let mut writes = plan.also;
-        for change in plan.changes {
+        for change in plan.steps.into_changes() {
             next.seq += 1;
             let mut record = change.record;
             record.rev = next.seq;
             record.seen = record.seen.at(next.seq, change.views);
-            writes.push(item::write_event(
-                &self.table,
-                user,
-                &record,
-                snapshot.record(record.event.id),
-                now,
-            )?);
+            let stored = snapshot.records.get(record.address());
+            writes.push(item::write_record(&self.table, user, &record, stored, now)?);
         }
         for notice in &plan.notices {
             next.seq += 1;
@@ -172,7 +292,7 @@ impl Store {
         next.google = plan.google.or(next.google);
         writes.push(item::write_head(&self.table, user, old, &next)?);
         self.table.transact(writes).await?;
-        Ok(next.seq)
+        Ok(next)
     }
 }
 

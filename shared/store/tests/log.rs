@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
-use domain::{Draft, Event, EventId, Link, Notice, Origin, Priority, Shelf, Span, UserId, Views, Window};
+use domain::{
+    Context, Draft, EventId, Link, Notice, Origin, Priority, Scope, Shelf, Shown, Span, UserId, Views, Window,
+};
 use local::table::TestTable;
 use seam::{Fault, Kind, Script, Seam};
-use store::{Error, Head, Plan, Profile, Snapshot, Store};
+use store::{Error, Head, Plan, Profile, Reads, Snapshot, Store};
 
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -48,21 +50,36 @@ fn draft(n: u8, start: &str, end: &str, is_someday: bool) -> Draft {
         .unwrap()
 }
 
+fn context() -> Context {
+    Context { is_connected: true, zone: None, now: now() }
+}
+
 async fn save(store: &Store, user: UserId, draft: &Draft) -> u64 {
+    save_in(store, user, draft, Scope::This).await
+}
+
+async fn save_in(store: &Store, user: UserId, draft: &Draft, scope: Scope) -> u64 {
     let plan = |snapshot: &Snapshot| {
-        Ok::<_, Error>(Plan::of([domain::save(snapshot.record(draft.id()), draft, true, now())]))
+        let steps = domain::save(&snapshot.records, draft, scope, &context());
+        Ok::<_, Error>(Plan::steps(steps.unwrap()))
     };
-    store.mutate(user, &[draft.id()], now(), plan).await.unwrap()
+    store.mutate(user, Reads::leading([draft.id()], scope), now(), plan).await.unwrap()
 }
 
 async fn delete(store: &Store, user: UserId, id: EventId) -> u64 {
-    let plan =
-        |snapshot: &Snapshot| Ok::<_, Error>(Plan::of(domain::delete(snapshot.record(id), true, now())));
-    store.mutate(user, &[id], now(), plan).await.unwrap()
+    delete_in(store, user, id, Scope::This).await
 }
 
-fn ids(events: &[Event]) -> Vec<EventId> {
-    events.iter().map(|event| event.id).collect()
+async fn delete_in(store: &Store, user: UserId, id: EventId, scope: Scope) -> u64 {
+    let plan = |snapshot: &Snapshot| {
+        let steps = domain::delete(&snapshot.records, id, scope, &context());
+        Ok::<_, Error>(Plan::steps(steps.unwrap()))
+    };
+    store.mutate(user, Reads::leading([id], scope), now(), plan).await.unwrap()
+}
+
+fn ids(shown: &[Shown]) -> Vec<EventId> {
+    shown.iter().map(|shown| shown.event.id).collect()
 }
 
 #[tokio::test]

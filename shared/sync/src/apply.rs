@@ -114,13 +114,13 @@ impl Sync {
         let mut issues = 0;
         for theirs in chunk {
             let Decision { change, conflict } = decide(snapshot.record(theirs.id()), theirs, origin, now);
-            plan.changes.extend(change);
+            plan.steps.commit.extend(change);
             if let Some(kind) = conflict {
                 issues += 1;
                 plan.record_issue(&self.store, user, &Issue { event: theirs.id(), kind, at: now })?;
             }
         }
-        if plan.changes.len() + issues > Plan::LIMIT { Err(Error::TooLarge) } else { Ok(plan) }
+        if plan.steps.commit.len() + issues > Plan::LIMIT { Err(Error::TooLarge) } else { Ok(plan) }
     }
 }
 

@@ -233,7 +233,7 @@ impl Sync {
                     let issue = Issue { event: record.event.id, kind, at: now };
                     plan.record_issue(&self.store, account.user, &issue)?;
                 }
-                plan.changes.extend(change.or_else(|| unsent(record)));
+                plan.steps.commit.extend(change.or_else(|| unsent(record)));
             }
             plan.put_calendar(&self.store, account.user, &next)?;
             Ok(plan)

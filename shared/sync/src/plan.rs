@@ -168,7 +168,7 @@ pub fn unsent(stored: &Record) -> Option<Change> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{GoogleEventId, Link, Priority, Seen, Shared, Span};
+    use domain::{GoogleEventId, Link, Priority, Role, Shared, Span};
     use proptest::prelude::*;
 
     use super::*;
@@ -201,8 +201,7 @@ mod tests {
     fn record(base: Shared) -> Record {
         let copy = copy(base, 1);
         let event = translate::adopt(&copy, Origin::Google, at(1));
-        let (rev, seen) = (1, Seen::default());
-        Record { event, rev, seen, link: Some(copy.link), is_dirty: false, is_deleted: false }
+        Record { rev: 1, ..Record::new(event, Role::Single, Some(copy.link)) }
     }
 
     fn edited(base: Shared, ours: Shared, seconds: i64) -> Record {

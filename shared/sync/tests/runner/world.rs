@@ -11,14 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use domain::{
-    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Shelf, Span, UserId,
+    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Shelf, Scope, Span, UserId,
 };
 use fake_google::{ConsentRequest, Options, Server};
 use google::{Config, Google, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
-use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
+use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Reads, Snapshot, Store};
 use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
@@ -184,7 +184,7 @@ impl World {
     pub async fn titles(&self) -> Vec<String> {
         let events = self.store.list(self.user, Shelf::Grid, None).await.unwrap();
         let mut titles: Vec<String> =
-            events.into_iter().map(|event| event.title.unwrap_or_default()).collect();
+            events.into_iter().map(|shown| shown.event.title.unwrap_or_default()).collect();
         titles.sort();
         titles
     }
@@ -211,19 +211,20 @@ impl World {
             Draft::new(id, title, None, span, false, is_someday, Priority::Work, Origin::Compass, None)
                 .unwrap();
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            let is_connected = snapshot.head.is_connected();
-            Ok(Plan::of([domain::save(snapshot.record(id), &draft, is_connected, now)]))
+            let context = snapshot.head.context(now);
+            Ok(Plan::steps(domain::save(&snapshot.records, &draft, Scope::This, &context).unwrap()))
         };
-        self.store.mutate(self.user, &[id], now, plan).await.unwrap();
+        self.store.mutate(self.user, Reads::leading([id], Scope::This), now, plan).await.unwrap();
     }
 
     pub async fn delete(&self, id: EventId) {
         self.pass(TimeDelta::seconds(1));
         let now = self.clock.now();
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            Ok(Plan::of(domain::delete(snapshot.record(id), true, now)))
+            let context = snapshot.head.context(now);
+            Ok(Plan::steps(domain::delete(&snapshot.records, id, Scope::This, &context).unwrap()))
         };
-        self.store.mutate(self.user, &[id], now, plan).await.unwrap();
+        self.store.mutate(self.user, Reads::leading([id], Scope::This), now, plan).await.unwrap();
     }
 
     pub async fn status(&self) -> GoogleStatus {

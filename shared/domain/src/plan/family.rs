@@ -1,0 +1,268 @@
+//! What becomes of a series: edited as a whole, split, or reduced to one event. Each function returns the records that are wanted in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::new_event;
+use crate::{
+    Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Recurrence, Refusal, Role,
+    Series, Slot, Span, Tag, Zone,
+};
+use crate::Record;
+
+/// An edit of a whole series, as the difference between what was shown and what is wanted instead. What the user left as it was stays as it is
+/// everywhere, also where an exception says otherwise.
+struct Edit<'a> {
+    draft: &'a Draft,
+    shown: &'a Event,
+    keeps_time: bool,
+}
+
+impl Edit<'_> {
+    /// The texts and marks of an event after the edit.
+    fn apply(&self, event: &Event) -> Event {
+        let Edit { draft, shown, .. } = self;
+        let mut event = event.clone();
+        if draft.title != shown.title {
+            event.title.clone_from(&draft.title);
+        }
+        if draft.description != shown.description {
+            event.description.clone_from(&draft.description);
+        }
+        if draft.priority != shown.priority {
+            event.priority = draft.priority;
+        }
+        if draft.is_someday != shown.is_someday {
+            event.is_someday = draft.is_someday;
+        }
+        if draft.order.is_some() && draft.order != shown.order {
+            event.order = draft.order;
+        }
+        if !self.keeps_time {
+            event.is_all_day = draft.is_all_day;
+        }
+        event
+    }
+
+    /// How long an event lasts after the edit.
+    fn length(&self, before: &Span) -> TimeDelta {
+        let (wanted, shown) = (&self.draft.span, &self.shown.span);
+        let is_same = wanted.length() == shown.length() && wanted.is_all_day() == shown.is_all_day();
+        if is_same && wanted.is_all_day() == before.is_all_day() { before.length() } else { wanted.length() }
+    }
+}
+
+/// Where the slots of a series go when its start or its zone changes.
+struct Move {
+    from: Zone,
+    to: Zone,
+    by: TimeDelta,
+    is_date: bool,
+}
+
+impl Move {
+    fn slot(&self, slot: Slot) -> Option<Slot> {
+        let wall_clock = match slot.date() {
+            Some(date) => date.and_time(chrono::NaiveTime::MIN),
+            None => self.from.wall_clock(slot.instant()),
+        };
+        let moved = wall_clock.checked_add_signed(self.by)?;
+        if self.is_date { Slot::on(moved.date()) } else { Slot::at(self.to.instant(moved)) }
+    }
+}
+
+/// A time on the wall of a zone; of a date, its midnight.
+fn wall_clock(time: &EventTime, zone: &Zone) -> NaiveDateTime {
+    if time.is_date() { time.wall_clock() } else { zone.wall_clock(time.instant()) }
+}
+
+/// The whole series after an edit that was made at one of its slots, or at the series itself.
+pub(super) fn edited(family: &Family, at: Option<Slot>, draft: &Draft) -> Result<Vec<Record>, Refusal> {
+    let Family { base, series, .. } = family;
+    let is_former = at.is_some_and(|slot| !family.has(slot));
+    let shown = at.map_or_else(|| base.event.clone(), |slot| family.occurrence(slot));
+    // A series that is put aside keeps its times: the lists show weeks and months, and it shall come back to its own hours.
+    let is_put_aside = draft.is_someday && !shown.is_someday;
+    let keeps_time = draft.span.is_same_time(&shown.span) || is_put_aside || is_former;
+    let edit = Edit { draft, shown: &shown, keeps_time };
+    let zone = draft.zone.unwrap_or(series.zone);
+
+    let mut event = edit.apply(&base.event);
+    if !keeps_time {
+        event.span = moved_start(&edit, &base.event, at, series, zone);
+    }
+    event.google_id = google_id(base, event.id, event.is_someday);
+    let recurrence = recurrence(family, draft, &event, zone)?;
+    let moved = Move {
+        from: series.zone,
+        to: zone,
+        by: wall_clock(event.span.start(), &zone) - wall_clock(base.event.span.start(), &series.zone),
+        is_date: event.span.is_all_day(),
+    };
+    carried(family, event, zone, recurrence, &edit, &moved)
+}
+
+/// The start of the series after its occurrence was moved: by as much on the wall clock.
+fn moved_start(edit: &Edit<'_>, base: &Event, at: Option<Slot>, series: &Series, zone: Zone) -> Span {
+    let wanted = &edit.draft.span;
+    let is_start = at.is_none_or(|slot| Slot::of(base.span.start()) == Some(slot));
+    if is_start && edit.shown.span == base.span {
+        return wanted.clone();
+    }
+    let by = wall_clock(wanted.start(), &zone) - wall_clock(edit.shown.span.start(), &zone);
+    let before = match base.span.is_all_day() == edit.shown.span.is_all_day() {
+        true => wall_clock(base.span.start(), &zone),
+        // The exception was all day and its series is not, or the other way round.
+        false => wall_clock(base.span.start(), &series.zone),
+    };
+    let start = before.checked_add_signed(by).unwrap_or(before);
+    let start = match wanted.is_all_day() {
+        true => EventTime::from(start.date()),
+        false => EventTime::from(zone.localize(zone.instant(start))),
+    };
+    Span::lasting(start, edit.length(&base.span), &zone)
+}
+
+/// The rule after an edit: the one that is sent, if it is another; else the stored one, moved along with the start.
+fn recurrence(family: &Family, draft: &Draft, event: &Event, zone: Zone) -> Result<Recurrence, Refusal> {
+    let Family { base, series, .. } = family;
+    let is_moved = zone != series.zone || !event.span.start().is_same_time(base.event.span.start());
+    let moved = match is_moved {
+        true => series.pattern(&base.event).moved(event.span.start(), zone),
+        false => None,
+    };
+    let moved = moved.unwrap_or_else(|| series.recurrence.clone());
+    match draft.repeat.rule() {
+        Some(rule) if !rule.is_same(&series.recurrence) => rule.with_dates_of(&moved),
+        _ => Ok(moved),
+    }
+}
+
+/// The series' record with a new pattern, and those exceptions whose slots it still has.
+fn carried(
+    family: &Family,
+    event: Event,
+    zone: Zone,
+    recurrence: Recurrence,
+    edit: &Edit<'_>,
+    moved: &Move,
+) -> Result<Vec<Record>, Refusal> {
+    let old = &family.series;
+    let mut series = Series::new(&event, zone, recurrence, BTreeSet::new())?;
+    let mut exceptions = BTreeMap::new();
+    for slot in &old.exceptions {
+        let Some(place) = moved.slot(*slot).filter(|place| series.pattern(&event).contains(*place)) else {
+            continue;
+        };
+        let before = family.occurrence(*slot);
+        let mut exception = edit.apply(&before);
+        if before.span.is_same_time(&old.span(&family.base.event, *slot)) {
+            exception.span = series.span(&event, place);
+        }
+        let stored = family.exceptions.get(slot).filter(|_| place == *slot);
+        let is_deleted = family.is_cancelled(*slot);
+        exceptions.insert(place, exception_record(&event, place, exception, stored, is_deleted));
+    }
+    series.exceptions = exceptions.keys().copied().collect();
+    let base = Record::new(event, Role::Series(series), family.base.link.clone());
+    Ok(std::iter::once(base).chain(exceptions.into_values()).collect())
+}
+
+/// An exception's record under the series `base`.
+pub(super) fn exception_record(
+    base: &Event,
+    slot: Slot,
+    event: Event,
+    stored: Option<&Record>,
+    is_deleted: bool,
+) -> Record {
+    let id = EventId::of_occurrence(Tag::of(base.id), slot);
+    let at_google = base.google_id.as_ref().filter(|_| !event.is_someday).map(|id| id.of_occurrence(slot));
+    let event = Event { id, google_id: at_google, ..event };
+    let role = Role::Exception { series: base.id, slot };
+    let link = stored.and_then(|record| record.link.clone());
+    Record { is_deleted, ..Record::new(event, role, link) }
+}
+
+/// The two series that a series becomes when it is split before a slot: the first keeps the id, the second has that of the slot's occurrence. So
+/// a repeated request meets the second series, and splits nothing.
+pub(super) fn split(family: &Family, slot: Slot) -> Result<(Option<Family>, Family), Refusal> {
+    let Family { base, series, exceptions } = family;
+    let pattern = series.pattern(&base.event);
+    let head = pattern.before(slot).map(|recurrence| {
+        let listed = series.exceptions.range(..slot).copied().collect();
+        let series = Series::new(&base.event, series.zone, recurrence, listed)?;
+        let exceptions = exceptions.range(..slot).map(|(slot, record)| (*slot, record.clone())).collect();
+        let role = Role::Series(series.clone());
+        Ok::<_, Refusal>(Family { base: Record { role, ..base.clone() }, series, exceptions })
+    });
+    let id = EventId::of_occurrence(Tag::of(base.event.id), slot);
+    let event = Event {
+        google_id: (!base.event.is_someday).then(|| GoogleEventId::from(id)),
+        ..series.occurrence(&base.event, slot)
+    };
+    let recurrence = pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
+    let listed = series.exceptions.range(slot..).copied().collect();
+    let tail = Series::new(&event, series.zone, recurrence, listed)?;
+    let moved = exceptions
+        .range(slot..)
+        .map(|(slot, record)| {
+            let exception = record.event.clone();
+            (*slot, exception_record(&event, *slot, exception, None, record.is_deleted))
+        })
+        .collect();
+    let base = Record::new(event, Role::Series(tail.clone()), None);
+    Ok((head.transpose()?, Family { base, series: tail, exceptions: moved }))
+}
+
+/// The records of a family as they are.
+pub(super) fn records(family: Family) -> Vec<Record> {
+    let listed = family.series.exceptions;
+    let exceptions = family.exceptions.into_iter().filter(|(slot, _)| listed.contains(slot));
+    std::iter::once(family.base).chain(exceptions.map(|(_, record)| record)).collect()
+}
+
+/// The series with an exception in a slot, whether it was one before or not.
+pub(super) fn with_exception(family: &Family, exception: Record) -> Vec<Record> {
+    let mut series = family.series.clone();
+    if let Role::Exception { slot, .. } = exception.role {
+        series.exceptions.insert(slot);
+    }
+    vec![Record { role: Role::Series(series), ..family.base.clone() }, exception]
+}
+
+/// A new series from what a browser sent.
+pub(super) fn new_series(
+    event: Event,
+    draft: &Draft,
+    link: Option<Link>,
+    zone: Option<Zone>,
+) -> Result<Vec<Record>, Refusal> {
+    let Some(recurrence) = draft.repeat.rule() else {
+        return Ok(vec![Record::new(event, Role::Single, link)]);
+    };
+    let zone = draft.zone.or(zone).unwrap_or_else(|| event.span.start().zone());
+    let series = Series::new(&event, zone, recurrence.clone(), BTreeSet::new())?;
+    Ok(vec![Record::new(event, Role::Series(series), link)])
+}
+
+/// The id at Google of an event of the series' own kind.
+fn google_id(stored: &Record, id: EventId, is_someday: bool) -> Option<GoogleEventId> {
+    let known = stored.link.as_ref().map(|link| link.id.clone());
+    (!is_someday).then(|| known.unwrap_or_else(|| GoogleEventId::from(id)))
+}
+
+/// The series as one event, as a browser sent it: under the series' id.
+pub(super) fn as_single(family: &Family, draft: &Draft, now: chrono::DateTime<chrono::Utc>) -> Record {
+    let event = new_event(draft, family.base.event.id, Some(&family.base), now);
+    Record::new(event, Role::Single, family.base.link.clone())
+}
+
+/// Whether all that comes before the slot is cancelled.
+pub(super) fn is_first(family: &Family, slot: Slot) -> bool {
+    let pattern: Pattern<'_> = family.series.pattern(&family.base.event);
+    let (first, _) = Slot::ends(slot.date().is_some());
+    let earlier = pattern.slots(first, slot, family.series.exceptions.len() + 2);
+    earlier.into_iter().take_while(|earlier| *earlier < slot).all(|earlier| family.is_cancelled(earlier))
+}

@@ -1,0 +1,150 @@
+//! From what is stored and what is wanted to what has to be written.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use crate::{Address, Change, Event, Record, Records, Role, Series};
+
+/// What has to be written, in three steps. Nearly always they are one transaction. A plan that is too large for one is written step by
+/// step, and after each transaction the calendar is right:
+///
+/// * what is prepared is not listed by any series yet, so it does not count;
+/// * the commit moves everything over at once;
+/// * what is left to clean is not listed by any series any more, or is an exception that follows its series' new texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// Exceptions that will count once they are listed.
+    pub prepare: Vec<Change>,
+    /// Series and single events.
+    pub commit: Vec<Change>,
+    /// Exceptions that no longer count, or that only follow.
+    pub clean: Vec<Change>,
+}
+
+impl Steps {
+    /// No steps at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// One change.
+    pub fn of(change: Change) -> Self {
+        Self { commit: vec![change], ..Self::default() }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.prepare.len() + self.commit.len() + self.clean.len()
+    }
+
+    /// All changes, in order.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.prepare.iter().chain(&self.commit).chain(&self.clean)
+    }
+
+    /// All changes, in order.
+    pub fn into_changes(self) -> impl Iterator<Item = Change> {
+        self.prepare.into_iter().chain(self.commit).chain(self.clean)
+    }
+
+    /// These steps and then those, which were planned on top of them. Of two changes of one record only the later is written.
+    pub fn then(mut self, later: Self) -> Self {
+        let Self { prepare, commit, clean } = later;
+        for (part, changes) in [(0, prepare), (1, commit), (2, clean)] {
+            for mut change in changes {
+                let earlier = self.take(change.record.address());
+                change.views = earlier.map_or(change.views, |earlier| earlier.views.union(change.views));
+                self.parts()[part].push(change);
+            }
+        }
+        self
+    }
+
+    fn parts(&mut self) -> [&mut Vec<Change>; 3] {
+        [&mut self.prepare, &mut self.commit, &mut self.clean]
+    }
+
+    fn take(&mut self, address: Address) -> Option<Change> {
+        self.parts().into_iter().find_map(|changes| {
+            let place = changes.iter().position(|change| change.record.address() == address)?;
+            Some(changes.remove(place))
+        })
+    }
+
+    /// From the records `old` to the records `wanted`: what is wanted no more is deleted, what stays the same is not written.
+    pub(super) fn between(old: &[&Record], wanted: Vec<Record>, records: &Records, context: &Context) -> Self {
+        let mut steps = Self::default();
+        let wanted: BTreeMap<Address, Record> =
+            wanted.into_iter().map(|record| (record.address(), record)).collect();
+        // Deletions first: a client that follows the log sees an id end as one thing before it begins as another.
+        for gone in old.iter().filter(|record| !wanted.contains_key(&record.address())) {
+            let lives_on = wanted.values().any(|next| next.event.id == gone.event.id && !next.is_deleted);
+            let is_settled = gone.is_deleted && !(lives_on && gone.is_dirty);
+            if !is_settled {
+                steps.push(deleted(gone, lives_on, context), false);
+            }
+        }
+        for (address, next) in wanted {
+            let stored = records.get(address);
+            if let Some(change) = changed(stored, next, context) {
+                let counts = stored.is_some_and(|record| records.counts(record));
+                steps.push(change, !counts);
+            }
+        }
+        steps
+    }
+
+    fn push(&mut self, change: Change, is_new: bool) {
+        match change.record.role {
+            Role::Exception { .. } if is_new => self.prepare.push(change),
+            Role::Exception { .. } => self.clean.push(change),
+            Role::Single | Role::Series(_) => self.commit.push(change),
+        }
+    }
+}
+
+/// A record's end. An exception ends with its slot, which Google learns from the series; and what lives on under the same id has taken the link
+/// along.
+fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
+    let follows = lives_on || matches!(gone.role, Role::Exception { .. });
+    let mut change = Change::delete(gone, !follows && context.concerns_google(Some(gone), false));
+    change.record.event.updated_at = context.now;
+    if follows {
+        change.record.link = None;
+    }
+    change
+}
+
+/// The step to a record's next state, if it is another.
+fn changed(stored: Option<&Record>, mut next: Record, context: &Context) -> Option<Change> {
+    let is_on_grid = !next.event.is_someday;
+    next.is_dirty = context.concerns_google(stored, is_on_grid);
+    next.event.updated_at = context.now;
+    let Some(stored) = stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)
+    else {
+        return Some(Change::new(stored, next));
+    };
+    // A place in a list and a list of exceptions are nothing to Google, and no edit to a reader.
+    let (order, updated_at) = (stored.event.order, stored.event.updated_at);
+    let is_same = Event { order, updated_at, ..next.event.clone() } == stored.event;
+    if is_same && is_same_rule(&stored.role, &next.role) {
+        if next.event.order == order && next.role == stored.role {
+            return None;
+        }
+        next.is_dirty = stored.is_dirty;
+        next.event.updated_at = updated_at;
+    }
+    Some(Change::new(Some(stored), next))
+}
+
+fn is_same_rule(a: &Role, b: &Role) -> bool {
+    match (a, b) {
+        (Role::Series(a), Role::Series(b)) => *a == Series { exceptions: a.exceptions.clone(), ..b.clone() },
+        (a, b) => a == b,
+    }
+}
