@@ -48,7 +48,9 @@ pub fn orders(bodies: Vec<OrderBody>) -> Result<Vec<(EventId, f64)>, ApiError> {
 pub fn ids(body: &DeleteManyBody) -> Result<Vec<EventId>, ApiError> {
     let parse = |text: &String| match body.key {
         DeleteKey::Id => EventId::from_wire(text),
-        DeleteKey::GoogleId | DeleteKey::GoogleSeriesId => Ok(EventId::of_google(&GoogleEventId::new(text.as_str()))),
+        DeleteKey::GoogleId | DeleteKey::GoogleSeriesId => {
+            Ok(EventId::of_google(&GoogleEventId::new(text.as_str())))
+        }
     };
     let ids: Result<BTreeSet<EventId>, _> = body.ids.iter().map(parse).collect();
     Ok(ids?.into_iter().collect())

@@ -32,10 +32,11 @@ pub async fn create(
     Body(OneOrMany(bodies)): Body<OneOrMany>,
 ) -> Result<Response, ApiError> {
     let drafts = batch::drafts(bodies, &events.random)?;
-    events.apply(user, &drafts, Scope::This, |records, draft, context| {
-        domain::save(records, draft, Scope::This, context)
-    })
-    .await?;
+    events
+        .apply(user, &drafts, Scope::This, |records, draft, context| {
+            domain::save(records, draft, Scope::This, context)
+        })
+        .await?;
     Ok(no_content())
 }
 
@@ -106,7 +107,9 @@ pub async fn replace(
 ) -> Result<Response, ApiError> {
     let scope = scope(query.apply_to.as_deref())?;
     let draft = body.into_draft(EventId::from_wire(&id)?)?;
-    events.apply(user, &[draft], scope, |records, draft, context| domain::save(records, draft, scope, context)).await?;
+    events
+        .apply(user, &[draft], scope, |records, draft, context| domain::save(records, draft, scope, context))
+        .await?;
     Ok(no_content())
 }
 
@@ -119,6 +122,8 @@ pub async fn delete(
 ) -> Result<Response, ApiError> {
     let scope = scope(query.apply_to.as_deref())?;
     let id = EventId::from_wire(&id)?;
-    events.apply(user, &[id], scope, |records, id, context| domain::delete(records, *id, scope, context)).await?;
+    events
+        .apply(user, &[id], scope, |records, id, context| domain::delete(records, *id, scope, context))
+        .await?;
     Ok(no_content())
 }

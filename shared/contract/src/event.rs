@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::{
-    Draft, EventId, EventTime, Origin, Priority, Recurrence, Recurs, Refusal, Repeat, Scope, Shelf, Shown, Span,
-    UserId, Window, Zone,
+    Draft, EventId, EventTime, Origin, Priority, Recurrence, Recurs, Refusal, Repeat, Scope, Shelf, Shown,
+    Span, UserId, Window, Zone,
 };
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -51,16 +51,18 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
 
 impl RecurrenceBody {
     fn into_repeat(self) -> Result<Repeat, Refusal> {
-        let is_occurrence = self.event_id.is_some();
-        match self.rule {
-            Some(Some(lines)) if !lines.is_empty() => {
-                let rule = Recurrence::parse(&lines)?;
-                Ok(if is_occurrence { Repeat::Occurrence(Some(rule)) } else { Repeat::Series(rule) })
-            }
-            Some(_) => Ok(Repeat::Never),
-            None if is_occurrence => Ok(Repeat::Occurrence(None)),
-            None => Ok(Repeat::Unsaid),
-        }
+        let lines = match self.rule {
+            Some(Some(lines)) if !lines.is_empty() => Some(lines),
+            Some(_) => return Ok(Repeat::Never),
+            None => None,
+        };
+        let rule = lines.as_deref().map(Recurrence::parse).transpose()?;
+        Ok(match (self.event_id, rule) {
+            // An id that is none may be of anything.
+            (Some(series), rule) => Repeat::Occurrence { series: series.parse().ok(), rule },
+            (None, Some(rule)) => Repeat::Series(rule),
+            (None, None) => Repeat::Unsaid,
+        })
     }
 }
 
@@ -411,8 +413,11 @@ mod tests {
             (r#"{"rule":[]}"#, Repeat::Never),
             (r#"{"rule":null,"eventId":"x"}"#, Repeat::Never),
             (r#"{"rule":["RRULE:FREQ=DAILY"]}"#, Repeat::Series(daily())),
-            (r#"{"rule":["RRULE:FREQ=DAILY"],"eventId":"x"}"#, Repeat::Occurrence(Some(daily()))),
-            (r#"{"eventId":"x"}"#, Repeat::Occurrence(None)),
+            (
+                r#"{"rule":["RRULE:FREQ=DAILY"],"eventId":"x"}"#,
+                Repeat::Occurrence { series: None, rule: Some(daily()) },
+            ),
+            (r#"{"eventId":"x"}"#, Repeat::Occurrence { series: None, rule: None }),
         ] {
             let body = body(&format!("{{{base},\"recurrence\":{recurrence}}}"));
             assert_eq!(body.recurrence.map_or(Ok(Repeat::Unsaid), RecurrenceBody::into_repeat), Ok(repeat));

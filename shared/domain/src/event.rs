@@ -83,16 +83,25 @@ pub enum Repeat {
     Never,
     /// That the event is a series with this rule.
     Series(Recurrence),
-    /// That the event is an occurrence; with the rule of its series, if it says so.
-    Occurrence(Option<Recurrence>),
+    /// That the event is an occurrence.
+    Occurrence {
+        /// Of which series, when it was read.
+        series: Option<EventId>,
+        /// With which rule, if it says so.
+        rule: Option<Recurrence>,
+    },
 }
 
 impl Repeat {
-    /// The rule, if one is said.
-    pub fn rule(&self) -> Option<&Recurrence> {
+    /// The rule that is said of a series. What an occurrence says of the series that it came from says nothing about another, such as the one that
+    /// took its place when the request was sent before.
+    pub fn rule_of(&self, id: EventId) -> Option<&Recurrence> {
         match self {
-            Self::Series(rule) | Self::Occurrence(Some(rule)) => Some(rule),
-            Self::Unsaid | Self::Never | Self::Occurrence(None) => None,
+            Self::Series(rule) => Some(rule),
+            Self::Occurrence { series, rule } => {
+                rule.as_ref().filter(|_| series.is_none_or(|series| series == id))
+            }
+            Self::Unsaid | Self::Never => None,
         }
     }
 }
@@ -137,7 +146,19 @@ impl Draft {
         limit("description", description.as_deref(), DESCRIPTION_LIMIT)?;
         order.map_or(Ok(()), check_order)?;
         let (repeat, zone) = (Repeat::Unsaid, None);
-        Ok(Self { id, title, description, span, is_all_day, is_someday, priority, origin, order, repeat, zone })
+        Ok(Self {
+            id,
+            title,
+            description,
+            span,
+            is_all_day,
+            is_someday,
+            priority,
+            origin,
+            order,
+            repeat,
+            zone,
+        })
     }
 
     /// The same, with what is said of its recurrence and of the zone in which it keeps its time.

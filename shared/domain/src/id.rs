@@ -78,6 +78,16 @@ object_id! {
     EventId, "event id"
 }
 
+object_id! {
+    /// An entry of the user's list of priorities: 24 hex digits on the wire.
+    PriorityId, "priority id"
+}
+
+object_id! {
+    /// A calendar in the user's list: 24 hex digits on the wire.
+    CalendarId, "calendar id"
+}
+
 impl EventId {
     /// Parses an id as the web app may send it in a body or a path: with an `optimistic-` prefix while the event is unsaved.
     ///
@@ -98,11 +108,23 @@ impl EventId {
         if is_ours && let Ok(id) = text.parse() {
             return id;
         }
-        let digest = Sha256::digest(text.as_bytes());
-        let mut bytes = [0; 12];
-        bytes.copy_from_slice(&digest[..12]);
-        Self(bytes)
+        Self(digest(&[text.as_bytes()]))
     }
+}
+
+/// An id made from what a thing is known by, so that making it twice gives the same one.
+pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 12] {
+    let mut hash = Sha256::new();
+    for (number, part) in parts.iter().enumerate() {
+        // Parts are told apart by a byte that no text holds.
+        if number > 0 {
+            hash.update([0xff]);
+        }
+        hash.update(part);
+    }
+    let mut bytes = [0; 12];
+    bytes.copy_from_slice(&hash.finalize()[..12]);
+    bytes
 }
 
 /// The id of an event at Google. Ids that come in obey no rule (series parts, imports), so none is checked.

@@ -4,6 +4,7 @@
 //! transaction. There is no IO here, no clock, no AWS and no untyped JSON: whoever reads a rule never meets a network,
 //! and every rule can be tested as a table.
 
+pub mod calendar;
 mod connection;
 mod event;
 mod id;
@@ -11,9 +12,10 @@ mod job;
 mod merge;
 mod notice;
 mod plan;
+pub mod priority;
 mod record;
-mod refusal;
 mod recurrence;
+mod refusal;
 mod series;
 mod slot;
 mod stored;
@@ -23,7 +25,7 @@ mod zone;
 
 pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
 pub use event::{Draft, Event, Origin, Priority, Repeat, Scope, Shelf, check_order};
-pub use id::{EventId, GoogleEventId, UserId};
+pub use id::{CalendarId, EventId, GoogleEventId, PriorityId, UserId};
 pub use job::Job;
 pub use merge::{Field, Merged, Shared, merge};
 pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};

@@ -156,3 +156,16 @@ impl Change {
         self.record.event.id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_view_remembers_when_it_last_saw_a_change() {
+        let grid = Views { is_grid: true, is_someday: false };
+        let someday = Views { is_grid: false, is_someday: true };
+        let seen = Seen::default().at(5, grid.union(someday)).at(7, someday);
+        assert_eq!(seen, Seen { grid: 5, someday: 7 });
+    }
+}

@@ -31,9 +31,6 @@ pub enum Refusal {
         /// The most characters it may have.
         limit: usize,
     },
-    /// Series come with a later version of this bundle.
-    #[error("Recurring events are not supported yet")]
-    Recurring,
 }
 
 impl Refusal {

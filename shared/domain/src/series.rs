@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Event, EventId, EventTime, GoogleEventId, Pattern, Recurrence, Refusal, Shelf, Slot, Span, Tag, Window, Zone,
+    Event, EventId, EventTime, GoogleEventId, Pattern, Recurrence, Refusal, Shelf, Slot, Span, Tag, Window,
+    Zone,
 };
 
 /// The most occurrences of one series that a list holds: two years of days. No view of the web app comes near.
@@ -83,7 +84,7 @@ impl Series {
         recurrence: Recurrence,
         exceptions: BTreeSet<Slot>,
     ) -> Result<Self, Refusal> {
-        let pattern = Pattern { start: event.span.start(), zone, recurrence: &recurrence };
+        let pattern = Pattern::new(event.span.start(), zone, &recurrence);
         if pattern.first().is_none() {
             return Err(Refusal::field("recurrence.rule", "makes no occurrence"));
         }
@@ -93,7 +94,8 @@ impl Series {
 
     /// What its slots are computed from. `event` is the series' own.
     pub fn pattern<'a>(&'a self, event: &'a Event) -> Pattern<'a> {
-        Pattern { start: event.span.start(), zone: self.zone, recurrence: &self.recurrence }
+        let pattern = Pattern::new(event.span.start(), self.zone, &self.recurrence);
+        Pattern { last: self.last, ..pattern }
     }
 
     /// The span that the pattern gives to a slot: that of the series' start verbatim in its own, elsewhere as long and at the same time on
@@ -123,9 +125,14 @@ impl Series {
             Some(window) => window.slots(is_date, event.span.length()),
             None => Slot::ends(is_date),
         };
-        self.pattern(event)
-            .slots(from, to, LISTED)
+        let pattern = self.pattern(event);
+        let slots = match window {
+            Some(_) => pattern.slots(from, to),
+            None => pattern.first_slots(from, to, LISTED),
+        };
+        slots
             .into_iter()
+            .take(LISTED)
             .filter(|slot| !self.exceptions.contains(slot))
             .map(|slot| self.occurrence(event, slot))
             .filter(|event| window.is_none_or(|window| window.overlaps(&event.span)))
@@ -135,7 +142,9 @@ impl Series {
     /// When its last occurrence ends; none when it is endless.
     pub fn end(&self, event: &Event) -> Option<chrono::DateTime<chrono::Utc>> {
         self.last.map(|slot| {
-            slot.instant().checked_add_signed(event.span.length()).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)
+            slot.instant()
+                .checked_add_signed(event.span.length())
+                .unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)
         })
     }
 
@@ -153,9 +162,8 @@ pub fn show(
     window: Option<&Window>,
 ) -> Vec<Shown> {
     let (mut shown, mut families, mut exceptions) = (Vec::new(), BTreeMap::new(), Vec::new());
-    let is_wanted = |event: &Event| {
-        event.shelf() == shelf && window.is_none_or(|window| window.overlaps(&event.span))
-    };
+    let is_wanted =
+        |event: &Event| event.shelf() == shelf && window.is_none_or(|window| window.overlaps(&event.span));
     for (event, role) in stored {
         match role {
             Role::Single if is_wanted(&event) => shown.push(Shown { event, recurs: Recurs::No }),
@@ -209,7 +217,8 @@ mod joined {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Slot>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let slots = text.as_bytes().chunks(10).map(|digits| std::str::from_utf8(digits).unwrap_or_default().parse());
+        let slots =
+            text.as_bytes().chunks(10).map(|digits| std::str::from_utf8(digits).unwrap_or_default().parse());
         slots.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
     }
 }

@@ -17,6 +17,8 @@ const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap();
 /// Set in the slot of a date, clear in that of an instant.
 const IS_DATE: u64 = 1 << 39;
 const BYTES: usize = 5;
+/// The days from the first slot to the end of the year 9999.
+const DAYS: u64 = 2_958_464;
 
 /// What leads from an occurrence to its series: the first seven bytes of the SHA-256 of the series' id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,9 +62,21 @@ impl FromStr for Tag {
 pub struct Slot(u64);
 
 impl Slot {
+    /// The first instant that has a slot: 1900-01-01T00:00:00Z.
+    pub const FIRST_INSTANT: Self = Self(0);
+    /// The last one: 9999-12-31T23:59:59Z.
+    pub const LAST_INSTANT: Self = Self(DAYS * 86_400 - 1);
+    /// The first date that has a slot: 1900-01-01.
+    pub const FIRST_DATE: Self = Self(IS_DATE);
+    /// The last one: 9999-12-31.
+    pub const LAST_DATE: Self = Self(IS_DATE | (DAYS - 1));
+
     /// The first and the last slot there can be, of dates or of instants.
     pub fn ends(is_date: bool) -> (Self, Self) {
-        if is_date { (Self(IS_DATE), Self((IS_DATE << 1) - 1)) } else { (Self(0), Self(IS_DATE - 1)) }
+        match is_date {
+            true => (Self::FIRST_DATE, Self::LAST_DATE),
+            false => (Self::FIRST_INSTANT, Self::LAST_INSTANT),
+        }
     }
 
     /// The slot of an instant; fractions of a second are dropped. `None` before 1900.
@@ -92,6 +106,16 @@ impl Slot {
             return None;
         }
         EPOCH.checked_add_days(Days::new(self.0 & !IS_DATE))
+    }
+
+    /// The next place of its kind: a second or a day later.
+    pub(crate) fn successor(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The place before of its kind; that of the first is itself.
+    pub(crate) fn predecessor(self) -> Self {
+        if self.0 & !IS_DATE == 0 { self } else { Self(self.0 - 1) }
     }
 
     /// The instant; of a date, its midnight in UTC.

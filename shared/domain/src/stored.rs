@@ -22,6 +22,11 @@ impl Records {
         self.0.insert(record.address(), record);
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.0.values()
+    }
+
     /// What an id leads to.
     pub fn stored(&self, id: EventId) -> Stored {
         Stored::resolve(id, &self.0)
@@ -102,7 +107,11 @@ impl Stored {
             return Self::Series(family);
         }
         if let Some(family) = at(Address::Series(tag)).and_then(|base| Family::among(base, records)) {
-            return if family.has(slot) { Self::Occurrence(family, slot) } else { Self::Former(family, slot) };
+            return if family.has(slot) {
+                Self::Occurrence(family, slot)
+            } else {
+                Self::Former(family, slot)
+            };
         }
         let tombstones = [at(Address::Single(id)), own].into_iter().flatten();
         Self::Nothing(tombstones.max_by_key(|record| record.rev).cloned())

@@ -41,9 +41,7 @@ impl Zone {
     /// before the gap (RFC 5545 §3.3.5).
     pub fn instant(&self, wall_clock: NaiveDateTime) -> DateTime<Utc> {
         match self {
-            Self::Fixed(offset) => {
-                wall_clock.checked_sub_offset(*offset).unwrap_or(wall_clock).and_utc()
-            }
+            Self::Fixed(offset) => wall_clock.checked_sub_offset(*offset).unwrap_or(wall_clock).and_utc(),
             Self::Named(zone) => match zone.from_local_datetime(&wall_clock) {
                 LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
                 LocalResult::None => self.skipped(wall_clock),
@@ -53,7 +51,8 @@ impl Zone {
 
     /// No gap is longer than a day (Samoa skipped one), so a day before it the zone had the offset from before.
     fn skipped(&self, wall_clock: NaiveDateTime) -> DateTime<Utc> {
-        let before = wall_clock.and_utc().checked_sub_signed(TimeDelta::hours(25)).unwrap_or(wall_clock.and_utc());
+        let before =
+            wall_clock.and_utc().checked_sub_signed(TimeDelta::hours(25)).unwrap_or(wall_clock.and_utc());
         let offset = *self.localize(before).offset();
         wall_clock.checked_sub_offset(offset).unwrap_or(wall_clock).and_utc()
     }
@@ -68,9 +67,9 @@ impl FromStr for Zone {
             return Ok(Self::Named(zone));
         }
         let digits = text.strip_prefix("GMT").or_else(|| text.strip_prefix("UTC")).unwrap_or(text);
-        offset(digits)
-            .map(Self::Fixed)
-            .ok_or_else(|| Refusal::field("timeZone", format!("{text:?} is no time zone of the IANA database")))
+        offset(digits).map(Self::Fixed).ok_or_else(|| {
+            Refusal::field("timeZone", format!("{text:?} is no time zone of the IANA database"))
+        })
     }
 }
 
@@ -121,7 +120,9 @@ mod tests {
     }
 
     fn instant(zone_name: &str, wall_clock: &str) -> String {
-        zone(zone_name).instant(wall_clock.parse().unwrap()).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        zone(zone_name)
+            .instant(wall_clock.parse().unwrap())
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
     }
 
     #[test]

@@ -54,8 +54,10 @@ impl Store {
         let keys: Vec<_> =
             Stored::addresses(id).into_iter().map(|address| key::record(user, address)).collect();
         let items = self.table.batch_get(&keys).await?;
-        let records: Result<Records, _> =
-            items.into_iter().map(|item| serde_dynamo::from_item::<_, EventItem>(item).map(Record::from)).collect();
+        let records: Result<Records, _> = items
+            .into_iter()
+            .map(|item| serde_dynamo::from_item::<_, EventItem>(item).map(Record::from))
+            .collect();
         Ok(records?.stored(id))
     }
 
@@ -74,7 +76,8 @@ impl Store {
             key::ranges(shelf, window).into_iter().map(|(from, to)| self.list_range(user, from, to));
         let mut listed: Vec<Listed> = try_join_all(queries).await?.into_iter().flatten().collect();
         listed.extend(self.missing_series(user, &listed).await?);
-        let mut shown = domain::show(listed.into_iter().map(|Listed { event, role }| (event, role)), shelf, window);
+        let mut shown =
+            domain::show(listed.into_iter().map(|Listed { event, role }| (event, role)), shelf, window);
         shown.sort_by_key(|shown| (shown.event.span.start().instant(), shown.event.id));
         Ok(shown)
     }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::new_event;
-use crate::{
-    Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Recurrence, Refusal, Role,
-    Series, Slot, Span, Tag, Zone,
-};
 use crate::Record;
+use crate::{
+    Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Recurrence, Refusal, Repeat,
+    Role, Series, Slot, Span, Tag, Zone,
+};
 
 /// An edit of a whole series, as the difference between what was shown and what is wanted instead. What the user left as it was stays as it is
 /// everywhere, also where an exception says otherwise.
@@ -127,16 +127,26 @@ fn moved_start(edit: &Edit<'_>, base: &Event, at: Option<Slot>, series: &Series,
 /// The rule after an edit: the one that is sent, if it is another; else the stored one, moved along with the start.
 fn recurrence(family: &Family, draft: &Draft, event: &Event, zone: Zone) -> Result<Recurrence, Refusal> {
     let Family { base, series, .. } = family;
-    let is_moved = zone != series.zone || !event.span.start().is_same_time(base.event.span.start());
-    let moved = match is_moved {
-        true => series.pattern(&base.event).moved(event.span.start(), zone),
-        false => None,
-    };
+    let is_moved = zone == series.zone && !event.span.start().is_same_time(base.event.span.start());
+    let moved = is_moved.then(|| series.pattern(&base.event).moved(event.span.start())).flatten();
     let moved = moved.unwrap_or_else(|| series.recurrence.clone());
-    match draft.repeat.rule() {
-        Some(rule) if !rule.is_same(&series.recurrence) => rule.with_dates_of(&moved),
+    match draft.repeat.rule_of(base.event.id) {
+        Some(rule) if !rule.is_same(&series.recurrence) => with_dates_of(rule, &moved),
         _ => Ok(moved),
     }
+}
+
+/// A rule that says nothing of single dates, with those that the series had: the web app knows none, so it cannot mean to take them away.
+fn with_dates_of(rule: &Recurrence, before: &Recurrence) -> Result<Recurrence, Refusal> {
+    let is_date = |line: &&String| {
+        let line = line.to_ascii_uppercase();
+        line.starts_with("EXDATE") || line.starts_with("RDATE")
+    };
+    if rule.lines().iter().any(|line| is_date(&line)) {
+        return Ok(rule.clone());
+    }
+    let dates = before.lines().iter().filter(is_date);
+    Recurrence::parse(&rule.lines().iter().chain(dates).cloned().collect::<Vec<_>>())
 }
 
 /// The series' record with a new pattern, and those exceptions whose slots it still has.
@@ -202,7 +212,8 @@ pub(super) fn split(family: &Family, slot: Slot) -> Result<(Option<Family>, Fami
         google_id: (!base.event.is_someday).then(|| GoogleEventId::from(id)),
         ..series.occurrence(&base.event, slot)
     };
-    let recurrence = pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
+    let recurrence =
+        pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
     let listed = series.exceptions.range(slot..).copied().collect();
     let tail = Series::new(&event, series.zone, recurrence, listed)?;
     let moved = exceptions
@@ -239,7 +250,7 @@ pub(super) fn new_series(
     link: Option<Link>,
     zone: Option<Zone>,
 ) -> Result<Vec<Record>, Refusal> {
-    let Some(recurrence) = draft.repeat.rule() else {
+    let Repeat::Series(recurrence) = &draft.repeat else {
         return Ok(vec![Record::new(event, Role::Single, link)]);
     };
     let zone = draft.zone.or(zone).unwrap_or_else(|| event.span.start().zone());
@@ -263,6 +274,6 @@ pub(super) fn as_single(family: &Family, draft: &Draft, now: chrono::DateTime<ch
 pub(super) fn is_first(family: &Family, slot: Slot) -> bool {
     let pattern: Pattern<'_> = family.series.pattern(&family.base.event);
     let (first, _) = Slot::ends(slot.date().is_some());
-    let earlier = pattern.slots(first, slot, family.series.exceptions.len() + 2);
+    let earlier = pattern.first_slots(first, slot, family.series.exceptions.len() + 2);
     earlier.into_iter().take_while(|earlier| *earlier < slot).all(|earlier| family.is_cancelled(earlier))
 }

@@ -65,18 +65,22 @@ pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> S
     let is_rule = matches!(repeat, Repeat::Series(_));
     match (stored, scope) {
         (Stored::Nothing(_) | Stored::Single(_), _) | (Stored::Former(..), Scope::This) => {
-            if is_rule { Saving::Series } else { Saving::Single }
+            if is_rule {
+                Saving::Series
+            } else {
+                Saving::Single
+            }
         }
         (Stored::Series(family), scope) => match (repeat, scope) {
             (Repeat::Never, _) | (Repeat::Unsaid, Scope::This) => Saving::WholeSingle(family),
-            (Repeat::Occurrence(_), Scope::This) => match first(family) {
+            (Repeat::Occurrence { .. }, Scope::This) => match first(family) {
                 Some(slot) => Saving::Exception(family, slot),
                 None => Saving::Whole(family, None),
             },
             _ => Saving::Whole(family, None),
         },
         (Stored::Occurrence(family, slot), Scope::This) => match repeat {
-            Repeat::Occurrence(_) => Saving::Exception(family, *slot),
+            Repeat::Occurrence { .. } => Saving::Exception(family, *slot),
             _ => Saving::Detached(family, *slot),
         },
         (Stored::Occurrence(family, slot), Scope::Following) if !is_first(family, *slot) => match repeat {
@@ -126,7 +130,8 @@ pub(super) fn deleting(stored: &Stored, scope: Scope) -> Deleting<'_> {
 /// The first slot whose occurrence is not cancelled: what the series' own id stands for where one occurrence is meant.
 fn first(family: &Family) -> Option<Slot> {
     let (from, to) = Slot::ends(family.base.event.span.is_all_day());
-    let slots = family.series.pattern(&family.base.event).slots(from, to, family.series.exceptions.len() + 1);
+    let slots =
+        family.series.pattern(&family.base.event).first_slots(from, to, family.series.exceptions.len() + 1);
     slots.into_iter().find(|slot| !family.is_cancelled(*slot))
 }
 

@@ -9,8 +9,7 @@ use chrono::{DateTime, Utc};
 use self::meaning::{Deleting, Saving};
 pub use self::steps::Steps;
 use crate::{
-    Draft, Event, EventId, Family, GoogleEventId, Record, Records, Refusal, Repeat, Scope, Slot, Stored,
-    Zone,
+    Draft, Event, EventId, Family, GoogleEventId, Record, Records, Refusal, Repeat, Scope, Slot, Stored, Zone,
 };
 
 /// What a plan depends on beside the events.
@@ -58,7 +57,7 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
         Saving::Detached(family, slot) => {
             let mut wanted = family::with_exception(family, cancelled(family, slot));
             let event = new_event(draft, draft.id(), None, context.now);
-            wanted.extend(family::new_series(event, &own_rule(draft), None, Some(family.series.zone))?);
+            wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
             between(&[&family.base], wanted)
         }
         Saving::Whole(family, slot) => between(&all(family), family::edited(family, slot, draft)?),
@@ -135,7 +134,7 @@ fn alone(records: &Records, stored: &Stored, draft: &Draft, context: &Context) -
     };
     let event = new_event(draft, draft.id(), before, context.now);
     let link = before.and_then(|record| record.link.clone());
-    let wanted = family::new_series(event, &own_rule(draft), link, context.zone)?;
+    let wanted = family::new_series(event, draft, link, context.zone)?;
     let old: Vec<&Record> = before.into_iter().collect();
     Ok(Steps::between(&old, wanted, records, context))
 }
@@ -178,24 +177,20 @@ fn all(family: &Family) -> Vec<&Record> {
     std::iter::once(&family.base).chain(family.exceptions.values()).collect()
 }
 
-/// A draft whose rule, if it is only that of the series it was shown in, is none of its own.
-fn own_rule(draft: &Draft) -> Draft {
-    let repeat = match &draft.repeat {
-        Repeat::Series(rule) => Repeat::Series(rule.clone()),
-        _ => Repeat::Never,
-    };
-    Draft { repeat, ..draft.clone() }
-}
-
 /// The draft for the tail of a split series. It does not repeat the rule of the whole: a count would start again. And the times of a slot that
 /// is gone say nothing about the one that comes after it.
 fn tail_draft(draft: &Draft, family: &Family, slot: Slot, is_former: bool) -> Draft {
-    let mut draft = draft.clone();
-    if draft.repeat.rule().is_some_and(|rule| rule.is_same(&family.series.recurrence)) {
-        draft.repeat = Repeat::Occurrence(None);
-    }
+    let rule = draft.repeat.rule_of(family.base.event.id);
+    let repeat = match rule.filter(|rule| !rule.is_same(&family.series.recurrence)) {
+        Some(rule) => Repeat::Series(rule.clone()),
+        None => Repeat::Unsaid,
+    };
+    let mut draft = Draft { repeat, ..draft.clone() };
     if is_former {
         draft.span = family.occurrence(slot).span;
     }
     draft
 }
+
+#[cfg(test)]
+mod tests;

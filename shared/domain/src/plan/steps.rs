@@ -77,7 +77,12 @@ impl Steps {
     }
 
     /// From the records `old` to the records `wanted`: what is wanted no more is deleted, what stays the same is not written.
-    pub(super) fn between(old: &[&Record], wanted: Vec<Record>, records: &Records, context: &Context) -> Self {
+    pub(super) fn between(
+        old: &[&Record],
+        wanted: Vec<Record>,
+        records: &Records,
+        context: &Context,
+    ) -> Self {
         let mut steps = Self::default();
         let wanted: BTreeMap<Address, Record> =
             wanted.into_iter().map(|record| (record.address(), record)).collect();
@@ -125,7 +130,8 @@ fn changed(stored: Option<&Record>, mut next: Record, context: &Context) -> Opti
     let is_on_grid = !next.event.is_someday;
     next.is_dirty = context.concerns_google(stored, is_on_grid);
     next.event.updated_at = context.now;
-    let Some(stored) = stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)
+    let Some(stored) =
+        stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)
     else {
         return Some(Change::new(stored, next));
     };

@@ -11,14 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use domain::{
-    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Shelf, Scope, Span, UserId,
+    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Scope, Shelf, Span, UserId,
 };
 use fake_google::{ConsentRequest, Options, Server};
 use google::{Config, Google, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
-use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Reads, Snapshot, Store};
+use store::{Connection, Error, Head, Plan, Profile, Reads, SealedAccess, Snapshot, Store};
 use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
