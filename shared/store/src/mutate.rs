@@ -10,6 +10,7 @@ use seam::Class;
 
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
+use crate::lists::EntryWrite;
 use crate::table::{Item, TRANSACTION_LIMIT, Write};
 use crate::{Error, Head, Profile, Store};
 
@@ -25,6 +26,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of the head alone.
+    pub(crate) fn of(head: Head) -> Self {
+        Self { head, records: BTreeMap::new() }
+    }
+
     /// What is stored of an event, tombstones included.
     pub fn record(&self, id: EventId) -> Option<&Record> {
         self.records.get(&id)
@@ -44,6 +50,8 @@ pub struct Plan {
     pub profile: Option<Profile>,
     /// The connection to Google, if its state changes.
     pub google: Option<GoogleStatus>,
+    /// Entries of the user's lists, each of which gets a rev.
+    pub(crate) entries: Vec<EntryWrite>,
     /// Items that no client sees and that must change with the rest.
     pub(crate) also: Vec<Write>,
 }
@@ -76,6 +84,7 @@ impl Plan {
     fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.notices.is_empty()
+            && self.entries.is_empty()
             && self.also.is_empty()
             && self.settings.is_none()
             && self.profile.is_none()
@@ -98,23 +107,12 @@ impl Store {
         now: DateTime<Utc>,
         plan: impl Fn(&Snapshot) -> Result<Plan, E>,
     ) -> Result<Rev, E> {
-        enum Failed<E> {
-            Plan(E),
-            Store(Error),
-        }
-        let attempt = || async {
+        persist(|| async {
             let snapshot = self.snapshot(user, ids).await.map_err(Failed::Store)?;
             let plan = plan(&snapshot).map_err(Failed::Plan)?;
             self.commit(user, &snapshot, plan, now).await.map_err(Failed::Store)
-        };
-        attempt
-            .retry(back_off())
-            .when(|failed| matches!(failed, Failed::Store(error) if is_worth_another_plan(error)))
-            .await
-            .map_err(|failed| match failed {
-                Failed::Plan(error) => error,
-                Failed::Store(error) => error.into(),
-            })
+        })
+        .await
     }
 
     async fn snapshot(&self, user: UserId, ids: &[EventId]) -> Result<Snapshot, Error> {
@@ -133,7 +131,7 @@ impl Store {
         Ok(Snapshot { head: head.ok_or(Error::NoUser)?, records })
     }
 
-    async fn commit(
+    pub(crate) async fn commit(
         &self,
         user: UserId,
         snapshot: &Snapshot,
@@ -159,6 +157,10 @@ impl Store {
                 now,
             )?);
         }
+        for entry in plan.entries {
+            next.seq += 1;
+            writes.push(entry(next.seq)?);
+        }
         for notice in &plan.notices {
             next.seq += 1;
             writes.push(item::write_notice(&self.table, user, next.seq, notice, now)?);
@@ -174,6 +176,28 @@ impl Store {
         self.table.transact(writes).await?;
         Ok(next.seq)
     }
+}
+
+/// Why an attempt to read, plan and write came to nothing.
+pub(crate) enum Failed<E> {
+    /// The plan says no; another one would say the same.
+    Plan(E),
+    /// The store did not do it.
+    Store(Error),
+}
+
+/// Attempts until the store has done it, or another plan would not help.
+pub(crate) async fn persist<T, E: From<Error>, F: Future<Output = Result<T, Failed<E>>>>(
+    attempt: impl FnMut() -> F,
+) -> Result<T, E> {
+    let done = attempt
+        .retry(back_off())
+        .when(|failed| matches!(failed, Failed::Store(error) if is_worth_another_plan(error)))
+        .await;
+    done.map_err(|failed| match failed {
+        Failed::Plan(error) => error,
+        Failed::Store(error) => error.into(),
+    })
 }
 
 /// A conflict is worth another plan at once; a fault of the world is too, because a plan that was already carried out is carried out
