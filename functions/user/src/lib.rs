@@ -8,12 +8,13 @@ use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use contract::user::{MetadataView, ProfileView, Settings};
-use domain::{Notice, Refusal, UserId};
+use contract::Object;
+use contract::user::{MetadataView, ProfileView, Settings, SettingsChange};
+use domain::{Notice, UserId};
 use http::StatusCode;
 use runtime::http::{ApiError, Body, Session};
 use seam::Clock;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use store::{Error, Head, Plan, Snapshot, Store};
 
 /// What the handlers need.
@@ -52,14 +53,13 @@ async fn metadata(
     users.view(user).await
 }
 
-/// `POST /api/user/metadata`: merges what is sent into what is stored, and tells the user's other tabs.
+/// `POST /api/user/metadata`: changes the keys that are sent, and tells the user's other tabs.
 async fn set_metadata(
     State(users): State<Users>,
     Session { user, .. }: Session,
-    Body(newer): Body<Map<String, Value>>,
+    Body(Object(body)): Body<Object<SettingsChange>>,
 ) -> Result<Json<MetadataView>, ApiError> {
-    let newer = settings(newer)?;
-    let plan = |snapshot: &Snapshot| Ok::<_, ApiError>(merge(&snapshot.head.settings, &newer));
+    let plan = |snapshot: &Snapshot| Ok::<_, ApiError>(change(&snapshot.head.settings, body.clone()));
     users.store.mutate(user, &[], users.clock.now(), plan).await?;
     users.view(user).await
 }
@@ -71,25 +71,11 @@ impl Users {
     }
 }
 
-/// Reads settings from an object and nothing else: left to itself, serde would take an array for a struct.
-fn settings(object: Map<String, Value>) -> Result<Settings, ApiError> {
-    let settings: Settings = serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
-        let (path, cause) = (error.path().to_string(), error.inner());
-        ApiError::bad_request(format!("{path}: {cause}"))
-    })?;
-    match &settings.timezone {
-        Some(zone) if zone.parse::<chrono_tz::Tz>().is_err() => {
-            Err(Refusal::field("timezone", "must be the name of an IANA time zone").into())
-        }
-        _ => Ok(settings),
-    }
-}
-
-fn merge(stored: &Settings, newer: &Settings) -> Plan {
-    let merged = stored.clone().merged(newer.clone());
+fn change(stored: &Settings, change: SettingsChange) -> Plan {
+    let changed = change.apply(stored.clone());
     let mut plan = Plan::default();
-    if merged != *stored {
-        plan.settings = Some(merged);
+    if changed != *stored {
+        plan.settings = Some(changed);
         plan.notices.push(Notice::Metadata);
     }
     plan

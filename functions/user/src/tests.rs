@@ -125,9 +125,12 @@ async fn metadata_is_merged_key_by_key_and_other_tabs_are_told_of_changes_only()
         r#"{"skipOnboarding":true,"timezone":"Europe/Vienna","google":{"connectionState":"NOT_CONNECTED"}}"#;
     assert_eq!(body, merged);
     assert_eq!(app.send(Method::GET, path, "").await.1, merged);
-    assert_eq!(app.store.head(ada()).await.unwrap().seq, 2);
+    assert_eq!(app.store.head(ada()).await.unwrap().seq, 6);
     app.send(Method::POST, path, r#"{"timezone":"Europe/Vienna"}"#).await;
-    assert_eq!(app.store.head(ada()).await.unwrap().seq, 2);
+    assert_eq!(app.store.head(ada()).await.unwrap().seq, 6);
+    let (_, body) = app.send(Method::POST, path, r#"{"timezone":null}"#).await;
+    assert_eq!(body, r#"{"skipOnboarding":true,"google":{"connectionState":"NOT_CONNECTED"}}"#);
+    assert_eq!(app.send(Method::GET, path, "").await.1, body);
 }
 
 #[tokio::test]
@@ -137,8 +140,12 @@ async fn metadata_takes_no_key_and_no_zone_that_it_does_not_know() {
         (r#"{"sync":{"importGCal":"COMPLETED"}}"#, "sync"),
         (r#"{"timezone":"Mars/Olympus"}"#, "timezone"),
         (r#"{"timezone":7}"#, "timezone"),
+        (r#"{"timezone":""}"#, "timezone"),
+        (r#"{"timezone":"europe/vienna"}"#, "timezone"),
+        (r#"{"google":{"connectionState":"HEALTHY"}}"#, "google"),
+        (r#"{"theme":"dark"}"#, "theme"),
         (r#"{"skipOnboarding":"yes"}"#, "skipOnboarding"),
-        ("[]", "expected a map"),
+        ("[]", "expected an object"),
         ("{", "not JSON"),
         ("", "not JSON"),
     ] {
@@ -146,7 +153,7 @@ async fn metadata_takes_no_key_and_no_zone_that_it_does_not_know() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert!(answer.contains(expected), "{body}: {answer}");
     }
-    assert_eq!(app.store.head(ada()).await.unwrap().seq, 0);
+    assert_eq!(app.store.head(ada()).await.unwrap().seq, 4, "as at sign-up");
 }
 
 #[tokio::test]

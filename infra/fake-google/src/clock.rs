@@ -22,7 +22,8 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    pub(crate) fn now(&self) -> DateTime<Utc> {
+    /// The current instant.
+    pub fn now(&self) -> DateTime<Utc> {
         (self.0)()
     }
 }

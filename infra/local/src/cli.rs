@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
@@ -61,6 +62,12 @@ enum Command {
         /// Name of the function, e.g. sweep, or of the event in the template
         name: String,
     },
+    /// Move the clock of the running cloud forward, and with it its functions and the fake Google
+    Clock {
+        /// By how much, e.g. +2h, +31s or "+6d 1h"
+        #[arg(value_parser = ahead)]
+        by: Duration,
+    },
     /// Empty the running cloud: table, queues, mails and the fake Google
     Reset,
     /// Print fresh values for the key parameters of a deployment
@@ -79,6 +86,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => serve(common).await,
         Some(Command::Invoke { function, file }) => invoke(common, &function, &file).await,
         Some(Command::Tick { name }) => control(common.port, &format!("tick/{name}")).await,
+        Some(Command::Clock { by }) => control(common.port, &format!("clock/{}", by.as_millis())).await,
         Some(Command::Reset) => control(common.port, "reset").await,
         Some(Command::Keys) => {
             for (name, value) in Keys::generate()?.parameters() {
@@ -163,6 +171,11 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn ahead(text: &str) -> Result<Duration, String> {
+    let by = text.strip_prefix('+').ok_or("must begin with +: the time runs forward only")?;
+    humantime::parse_duration(by).map_err(|error| error.to_string())
+}
+
 fn function_names() -> anyhow::Result<Vec<String>> {
     Ok(crate::table::repository()?.functions()?.into_iter().map(|(_, name)| name).collect())
 }
@@ -226,5 +239,14 @@ mod tests {
     fn a_parameter_is_a_name_and_a_value() {
         assert_eq!(parameter("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
         assert!(parameter("A").is_err());
+    }
+
+    #[test]
+    fn the_clock_is_moved_forward_by_a_duration() {
+        assert_eq!(ahead("+2h"), Ok(Duration::from_secs(7_200)));
+        assert_eq!(ahead("+6d 1h 31s"), Ok(Duration::from_secs(522_031)));
+        for bad in ["2h", "-2h", "+", "+2", "+2 parsecs"] {
+            assert!(ahead(bad).is_err(), "{bad}");
+        }
     }
 }

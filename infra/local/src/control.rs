@@ -3,6 +3,7 @@
 //! They exist in the local cloud only: no function knows them.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,6 +18,7 @@ pub(crate) fn router(cloud: Weak<Inner>) -> Router {
     Router::new()
         .route("/mails", get(mails))
         .route("/tick/{name}", post(tick))
+        .route("/clock/{millis}", post(clock))
         .route("/reset", post(reset))
         .with_state(cloud)
 }
@@ -30,6 +32,15 @@ async fn mails(State(cloud): State<Weak<Inner>>) -> Response {
 async fn tick(State(cloud): State<Weak<Inner>>, Path(name): Path<String>) -> Response {
     with(&cloud, async |cloud| {
         cloud.tick(&name).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+/// Moves the clock forward; 204 once everybody follows.
+async fn clock(State(cloud): State<Weak<Inner>>, Path(millis): Path<u64>) -> Response {
+    with(&cloud, async |cloud| {
+        cloud.advance(Duration::from_millis(millis))?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rand::RngExt;
 
+use crate::clock::Clock;
+
 /// Environment variables that say where Google is, and the template's parameters they set.
 const VARIABLES: [(&str, &str); 7] = [
     ("GOOGLE_CLIENT_ID", "GoogleClientId"),
@@ -49,15 +51,18 @@ impl Google {
         Self::Fake(fake_google::Options { seed: rand::rng().random(), ..fake_google::Options::default() })
     }
 
-    /// Starts the fake if there is to be one; gives the template's parameters that lead there.
+    /// Starts the fake if there is to be one, on a clock that moves with the cloud's; gives the template's parameters that lead there.
     pub(crate) async fn start(
         self,
         data: Option<&Path>,
+        clock: &Clock,
     ) -> anyhow::Result<(Option<fake_google::Server>, BTreeMap<String, String>)> {
         let mut options = match self {
             Self::Elsewhere(parameters) => return Ok((None, parameters)),
             Self::Fake(options) => options,
         };
+        let (given, clock) = (options.clock, clock.clone());
+        options.clock = fake_google::Clock::new(move || given.now() + clock.ahead());
         options.state = options.state.or_else(|| Some(data?.join(STATE)));
         let server = fake_google::Server::start(options).await?;
         let parameters = [

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use anyhow::Context;
-use fake_sqs::{Broker, QueueSpec, SystemClock, queue_arn};
+use fake_sqs::{Broker, QueueSpec, queue_arn};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::clock::{Clock, QueueClock};
 use crate::template::Template;
 use crate::template::intrinsics::{PhysicalIds, scalar};
 
@@ -34,7 +35,11 @@ pub(crate) struct Queues {
 }
 
 /// Creates the queues of the template, serves them, and adds their names, ARNs and addresses to the physical ids.
-pub(crate) async fn start(template: &Template, ids: &mut PhysicalIds) -> anyhow::Result<Queues> {
+pub(crate) async fn start(
+    template: &Template,
+    ids: &mut PhysicalIds,
+    clock: Clock,
+) -> anyhow::Result<Queues> {
     let logical: Vec<&str> = template.resources_of_type("AWS::SQS::Queue")?;
     for id in &logical {
         let name = name(template, id)?;
@@ -48,7 +53,7 @@ pub(crate) async fn start(template: &Template, ids: &mut PhysicalIds) -> anyhow:
     let dead_letter =
         specs.iter().filter_map(|spec| Some(spec.redrive.as_ref()?.dead_letter_queue.clone())).collect();
 
-    let broker = Broker::new(SystemClock::new());
+    let broker = Broker::new(QueueClock::new(clock));
     broker.create_queues(specs).context("the template's queues")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);

@@ -4,10 +4,15 @@
 //! unchecked field; what the value then does is `domain`'s.
 
 pub mod auth;
+pub mod calendar;
 pub mod error;
 pub mod event;
+mod object;
+pub mod priority;
 pub mod stream;
 pub mod user;
+
+pub use object::Object;
 
 /// The web app's spelling of an instant: RFC 3339 in UTC, milliseconds, `Z` (an offset makes its schema throw).
 pub fn timestamp(at: chrono::DateTime<chrono::Utc>) -> String {

@@ -1,8 +1,9 @@
 //! The user's profile and metadata on the wire.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use domain::{ConnectionState, GoogleStatus, ImportFlag};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// `GET /api/user/profile`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +60,7 @@ pub struct SyncFlags {
     pub incremental: ImportFlag,
 }
 
-/// What a browser may write of its metadata: an allow-list. Merged into what is stored, key by key.
+/// What a browser keeps with us of its metadata: an allow-list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
@@ -71,12 +72,52 @@ pub struct Settings {
     pub timezone: Option<String>,
 }
 
-impl Settings {
-    /// These settings with every key that `newer` names replaced.
-    pub fn merged(self, newer: Settings) -> Self {
-        Self {
-            skip_onboarding: newer.skip_onboarding.or(self.skip_onboarding),
-            timezone: newer.timezone.or(self.timezone),
+/// `POST /api/user/metadata`: a key that is absent stays as it is, one that is null goes, any other is replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the fields are those of the settings")]
+pub struct SettingsChange {
+    #[serde(deserialize_with = "named")]
+    pub skip_onboarding: Option<Option<bool>>,
+    #[serde(deserialize_with = "named")]
+    pub timezone: Option<Option<Tz>>,
+}
+
+/// A key that is there, be it with null.
+fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl SettingsChange {
+    /// The settings after the change.
+    pub fn apply(self, stored: Settings) -> Settings {
+        let timezone = self.timezone.map(|zone| zone.map(|zone| zone.name().to_owned()));
+        Settings {
+            skip_onboarding: self.skip_onboarding.unwrap_or(stored.skip_onboarding),
+            timezone: timezone.unwrap_or(stored.timezone),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_key_stays_a_null_goes_and_a_value_replaces() {
+        let stored = Settings { skip_onboarding: Some(true), timezone: Some("Europe/Vienna".into()) };
+        let after =
+            |change: &str| serde_json::from_str::<SettingsChange>(change).unwrap().apply(stored.clone());
+        assert_eq!(after("{}"), stored);
+        assert_eq!(after(r#"{"timezone":null}"#), Settings { timezone: None, ..stored.clone() });
+        let moved = Settings { timezone: Some("Asia/Calcutta".into()), skip_onboarding: None };
+        assert_eq!(after(r#"{"timezone":"Asia/Calcutta","skipOnboarding":null}"#), moved);
+        for refused in
+            [r#"{"timezone":"Mars/Olympus"}"#, r#"{"timezone":""}"#, r#"{"sync":{}}"#, r#"{"google":null}"#]
+        {
+            assert!(serde_json::from_str::<SettingsChange>(refused).is_err(), "{refused}");
         }
     }
 }

@@ -270,12 +270,21 @@ pub fn id_of(user: UserId, provider: Provider, id_there: &str) -> CalendarId {
     CalendarId::new(id::digest(&parts))
 }
 
-/// What a client adds. It has said so, and nobody else has.
+/// What stands for an id at a provider where its own text will not do: such an id has any length and any characters.
+pub fn fingerprint(id_there: &str) -> String {
+    CalendarId::new(id::digest(&[id_there.as_bytes()])).to_string()
+}
+
+/// What a client adds. It has said so, and nobody else has. The very same calendar may be added again: an answer may get lost.
 ///
 /// # Errors
 /// [`Refusal`] when a field is out of bounds, the list is full, or another calendar has the id, the place at the provider, or the first rank.
 pub fn add(known: &[Calendar], calendar: Calendar) -> Result<Calendar, Refusal> {
     calendar.check()?;
+    let calendar = Calendar { is_confirmed: false, ..calendar };
+    if known.contains(&calendar) {
+        return Ok(calendar);
+    }
     if known.len() >= LIMIT {
         return Err(Refusal::field(
             "metadata.id",
@@ -293,7 +302,7 @@ pub fn add(known: &[Calendar], calendar: Calendar) -> Result<Calendar, Refusal> 
             return Err(Refusal::field("primary", "another calendar is it"));
         }
     }
-    Ok(Calendar { is_confirmed: false, ..calendar })
+    Ok(calendar)
 }
 
 /// The calendars whose selection changes. Ids that are not in the list are skipped.
@@ -404,6 +413,7 @@ mod tests {
     #[test]
     fn a_calendar_is_there_once_and_one_is_the_first() {
         let known = [first("a")];
+        assert_eq!(add(&known, known[0].clone()).unwrap(), known[0]);
         assert_eq!(field(add(&known, calendar("a"))), "metadata.id");
         assert_eq!(field(add(&known, first("b"))), "primary");
         assert_eq!(field(add(&known, Calendar { id: known[0].id, ..calendar("b") })), "_id");

@@ -1,7 +1,11 @@
 //! The environment, read once at start. A function that is set up wrongly says everything that is wrong, and does not start.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use seam::Clock;
+use url::{Host, Url};
 
 /// Typed access to the environment variables of the process.
 #[derive(Debug)]
@@ -16,9 +20,24 @@ pub struct Env {
 pub struct MissingConfiguration(Vec<String>);
 
 impl Env {
-    /// The environment of this process.
+    /// The environment of this process. On a machine whose local cloud moves the time, the process's clock moves with it from here on.
     pub fn from_process() -> Self {
-        Self { read: read_process, problems: Vec::new() }
+        let mut env = Self { read: read_process, problems: Vec::new() };
+        if let Some(file) = env.clock_offset() {
+            Clock::follow(file);
+        }
+        env
+    }
+
+    /// The file in which a local cloud writes how far its clock is ahead. Only a process whose table is on its own machine is part of one:
+    /// any other does not start, rather than let a file tell it what time it is.
+    fn clock_offset(&mut self) -> Option<PathBuf> {
+        let file = self.optional("CLOCK_OFFSET_FILE")?;
+        if self.optional("AWS_ENDPOINT_URL_DYNAMODB").is_some_and(|endpoint| is_loopback(&endpoint)) {
+            return Some(file.into());
+        }
+        self.problem("CLOCK_OFFSET_FILE is for the local cloud");
+        None
     }
 
     /// A variable that must be set; empty if it is not, and [`Env::finish`] will say so.
@@ -105,8 +124,16 @@ impl Env {
     }
 }
 
+fn is_loopback(endpoint: &str) -> bool {
+    match Url::parse(endpoint).ok().as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one home of the process environment")]
-fn read_process(name: &str) -> Option<String> {
+pub(crate) fn read_process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -128,5 +155,27 @@ mod tests {
         env.required("BLANK");
         let message = env.finish().unwrap_err().to_string();
         assert_eq!(message, "wrong configuration: PORT: invalid digit found in string; BLANK is not set");
+    }
+
+    #[test]
+    fn only_a_process_with_its_table_on_the_same_machine_lets_a_file_move_its_clock() {
+        let offset = |read: fn(&str) -> Option<String>| {
+            let mut env = Env::from_reader(read);
+            (env.clock_offset(), env.finish().is_ok())
+        };
+        assert_eq!(offset(|_| None), (None, true));
+        let local = offset(|name| match name {
+            "CLOCK_OFFSET_FILE" => Some("/tmp/offset".into()),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some("http://127.0.0.1:8000".into()),
+            _ => None,
+        });
+        assert_eq!(local, (Some("/tmp/offset".into()), true));
+        assert_eq!(offset(|name| (name == "CLOCK_OFFSET_FILE").then(|| "/tmp/offset".into())), (None, false));
+        let elsewhere = offset(|name| match name {
+            "CLOCK_OFFSET_FILE" => Some("/tmp/offset".into()),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some("https://dynamodb.eu-central-1.amazonaws.com".into()),
+            _ => None,
+        });
+        assert_eq!(elsewhere, (None, false));
     }
 }

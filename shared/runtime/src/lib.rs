@@ -11,7 +11,9 @@ pub mod schedule;
 pub mod sqs;
 pub mod stream;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub use env::{Env, MissingConfiguration};
 
@@ -24,42 +26,44 @@ const TALKATIVE: [&str; 6] = ["aws", "lambda", "hyper", "h2", "reqwest", "rustls
 /// Logs JSON lines to standard output, as Lambda expects, from the level in `LOG_LEVEL` (default `info`) up. The level is for our own
 /// crates: those below them say nothing finer than `info`.
 pub fn trace(env: &mut Env) {
-    let level = env.optional("LOG_LEVEL").unwrap_or_else(|| "info".into());
-    tracing_subscriber::fmt()
+    let level = env.parse_or("LOG_LEVEL", LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_target(false)
         .with_current_span(false)
-        .with_span_list(false)
-        .with_env_filter(filter(&level))
-        .init();
+        .with_span_list(false);
+    tracing_subscriber::registry().with(lines).with(filter(level)).init();
 }
 
-fn filter(level: &str) -> EnvFilter {
-    let is_fine = ["debug", "trace"].iter().any(|fine| level.eq_ignore_ascii_case(fine));
-    let capped = TALKATIVE.iter().filter(|_| is_fine).map(|name| format!(",{name}=info"));
-    EnvFilter::new(level.to_owned() + &capped.collect::<String>())
+fn filter(level: LevelFilter) -> Targets {
+    let theirs = level.min(LevelFilter::INFO);
+    Targets::new().with_default(level).with_targets(TALKATIVE.map(|name| (name, theirs)))
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing::level_filters::LevelFilter;
-    use tracing::{Level, enabled};
+    use tracing::Level;
 
     use super::*;
 
     #[test]
     fn the_finest_level_does_not_open_the_mouths_of_those_who_log_bodies() {
-        for (level, ours, theirs) in [("trace", true, false), ("DEBUG", false, false), ("info", false, false)]
-        {
-            let subscriber = tracing_subscriber::fmt().with_env_filter(filter(level)).finish();
-            tracing::subscriber::with_default(subscriber, || {
-                assert_eq!(enabled!(target: "auth_function::reply", Level::TRACE), ours, "{level}");
-                let client = enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::TRACE);
-                assert_eq!(client, theirs, "{level}");
-                assert!(enabled!(target: "lambda_runtime::requests", Level::INFO), "{level}");
-            });
+        for (level, ours) in [("trace", true), ("DEBUG", false), ("info", false)] {
+            let filter = filter(level.parse().unwrap());
+            assert_eq!(filter.would_enable("auth_function::reply", &Level::TRACE), ours, "{level}");
+            for theirs in ["aws_smithy_runtime::client::orchestrator", "lambda_runtime::requests"] {
+                assert!(!filter.would_enable(theirs, &Level::DEBUG), "{level}");
+                assert!(filter.would_enable(theirs, &Level::INFO), "{level}");
+            }
         }
-        assert_eq!(filter("warn").max_level_hint(), Some(LevelFilter::WARN));
+    }
+
+    #[test]
+    fn a_coarse_level_is_for_everybody() {
+        let filter = filter(LevelFilter::WARN);
+        for target in ["auth_function::reply", "lambda_runtime::requests"] {
+            assert!(!filter.would_enable(target, &Level::INFO) && filter.would_enable(target, &Level::WARN));
+        }
     }
 }

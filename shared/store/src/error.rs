@@ -29,6 +29,15 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A transaction may have been carried out or not: every answer was lost. It must not be planned anew, because a plan made on its own result is
+    /// another one.
+    #[error("{operation} was not answered: {reason}")]
+    Unanswered {
+        /// The operation.
+        operation: &'static str,
+        /// What was heard last.
+        reason: String,
+    },
     /// DynamoDB refused the request itself.
     #[error("{operation} was refused: {reason}")]
     Refused {
@@ -52,7 +61,7 @@ impl Error {
             Self::Conflict | Self::Condition(_) => Class::Conflict,
             Self::Interrupted(interrupted) => interrupted.class(),
             Self::Throttled { .. } => Class::Throttled,
-            Self::Unavailable { .. } => Class::Transient,
+            Self::Unavailable { .. } | Self::Unanswered { .. } => Class::Transient,
             Self::Refused { .. } | Self::Shape(_) => Class::Bug,
             Self::NoUser => Class::Gone,
         }
@@ -74,11 +83,14 @@ impl Error {
         let reason = service.message().unwrap_or("no message").to_owned();
         match service.code().unwrap_or_default() {
             "ConditionalCheckFailedException" => Self::Condition(condition),
-            "TransactionConflictException" | "TransactionInProgressException" => Self::Conflict,
+            "TransactionConflictException" => Self::Conflict,
             "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException" => {
                 Self::Throttled { operation }
             }
-            "InternalServerError" | "ServiceUnavailable" => Self::Unavailable { operation, reason },
+            // The same transaction, sent before, is still under way.
+            "TransactionInProgressException" | "InternalServerError" | "ServiceUnavailable" => {
+                Self::Unavailable { operation, reason }
+            }
             code => Self::Refused { operation, reason: format!("{code}: {reason}") },
         }
     }

@@ -78,6 +78,11 @@ pub(crate) fn notice(id: UserId, rev: Rev) -> Key {
     Key::new(user(id), format!("N#{rev:020}"))
 }
 
+/// An entry of one of the user's lists.
+pub(crate) fn entry(id: UserId, list: &str, entry: &str) -> Key {
+    Key::new(user(id), format!("{list}{entry}"))
+}
+
 /// The sort key in `dirty`: commit order.
 pub(crate) fn dirty(rev: Rev) -> String {
     format!("{rev:020}")

@@ -5,6 +5,7 @@
 //! still is what was read. So revs are gap-free in commit order, and everything that tells of changes reads this one log.
 //! There is no global index and no `Scan`.
 
+mod calendars;
 mod changes;
 mod connections;
 mod due;
@@ -13,8 +14,10 @@ mod events;
 mod head;
 mod item;
 mod key;
+mod lists;
 mod mutate;
 mod outbox;
+mod priorities;
 mod reconcile;
 mod resets;
 mod sessions;
@@ -28,6 +31,7 @@ pub use connections::{
 pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
 pub use head::{Head, Profile};
+pub use lists::{Entry, Revision};
 pub use mutate::{Plan, Reads, Snapshot};
 pub use outbox::LogEntry;
 pub use reconcile::{Issue, IssueKind};

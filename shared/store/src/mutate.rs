@@ -11,6 +11,7 @@ use seam::Class;
 
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
+use crate::lists::EntryWrite;
 use crate::table::{Expression, Item, Query, TRANSACTION_LIMIT, Write};
 use crate::{Error, Head, Profile, Store};
 
@@ -63,6 +64,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of the head alone.
+    pub(crate) fn of(head: Head) -> Self {
+        Self { head, records: Records::default() }
+    }
+
     /// What is stored of a single event, tombstones included.
     pub fn record(&self, id: EventId) -> Option<&Record> {
         self.records.get(Address::Single(id))
@@ -82,6 +88,8 @@ pub struct Plan {
     pub profile: Option<Profile>,
     /// The connection to Google, if its state changes.
     pub google: Option<GoogleStatus>,
+    /// Entries of the user's lists, each of which gets a rev.
+    pub(crate) entries: Vec<EntryWrite>,
     /// Items that no client sees and that must change with the rest.
     pub(crate) also: Vec<Write>,
 }
@@ -119,6 +127,7 @@ impl Plan {
     fn is_empty(&self) -> bool {
         self.steps.is_empty()
             && self.notices.is_empty()
+            && self.entries.is_empty()
             && self.also.is_empty()
             && self.settings.is_none()
             && self.profile.is_none()
@@ -142,23 +151,12 @@ impl Store {
         plan: impl Fn(&Snapshot) -> Result<Plan, E>,
     ) -> Result<Rev, E> {
         let reads = reads.into();
-        enum Failed<E> {
-            Plan(E),
-            Store(Error),
-        }
-        let attempt = || async {
+        persist(|| async {
             let snapshot = self.snapshot(user, &reads).await.map_err(Failed::Store)?;
             let plan = plan(&snapshot).map_err(Failed::Plan)?;
             self.commit(user, &snapshot, plan, now).await.map_err(Failed::Store)
-        };
-        attempt
-            .retry(back_off())
-            .when(|failed| matches!(failed, Failed::Store(error) if is_worth_another_plan(error)))
-            .await
-            .map_err(|failed| match failed {
-                Failed::Plan(error) => error,
-                Failed::Store(error) => error.into(),
-            })
+        })
+        .await
     }
 
     async fn snapshot(&self, user: UserId, reads: &Reads) -> Result<Snapshot, Error> {
@@ -216,7 +214,7 @@ impl Store {
         Ok(items.into_iter().map(Record::from).collect())
     }
 
-    async fn commit(
+    pub(crate) async fn commit(
         &self,
         user: UserId,
         snapshot: &Snapshot,
@@ -279,6 +277,10 @@ impl Store {
             let stored = snapshot.records.get(record.address());
             writes.push(item::write_record(&self.table, user, &record, stored, now)?);
         }
+        for entry in plan.entries {
+            next.seq += 1;
+            writes.push(entry(next.seq)?);
+        }
         for notice in &plan.notices {
             next.seq += 1;
             writes.push(item::write_notice(&self.table, user, next.seq, notice, now)?);
@@ -296,10 +298,36 @@ impl Store {
     }
 }
 
-/// A conflict is worth another plan at once; a fault of the world is too, because a plan that was already carried out is carried out
-/// again with the same result.
+/// Why an attempt to read, plan and write came to nothing.
+pub(crate) enum Failed<E> {
+    /// The plan says no; another one would say the same.
+    Plan(E),
+    /// The store did not do it.
+    Store(Error),
+}
+
+/// Attempts until the store has done it, or another plan would not help.
+pub(crate) async fn persist<T, E: From<Error>, F: Future<Output = Result<T, Failed<E>>>>(
+    attempt: impl FnMut() -> F,
+) -> Result<T, E> {
+    let done = attempt
+        .retry(back_off())
+        .when(|failed| matches!(failed, Failed::Store(error) if is_worth_another_plan(error)))
+        .await;
+    done.map_err(|failed| match failed {
+        Failed::Plan(error) => error,
+        Failed::Store(error) => error.into(),
+    })
+}
+
+/// A conflict is worth another plan at once, and so is a fault before anything was written. After a write whose answer was lost a plan would be made
+/// on its own result.
 fn is_worth_another_plan(error: &Error) -> bool {
-    matches!(error, Error::Conflict) || matches!(error.class(), Class::Transient | Class::Throttled)
+    match error {
+        Error::Conflict => true,
+        Error::Unanswered { .. } => false,
+        error => matches!(error.class(), Class::Transient | Class::Throttled),
+    }
 }
 
 fn back_off() -> ExponentialBuilder {

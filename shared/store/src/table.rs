@@ -1,6 +1,7 @@
 //! The calls to DynamoDB that the rest of the crate is made of. Each leaves through the seam and is billed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -8,9 +9,11 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, Delete, KeysAndAttributes, Put, ReturnConsumedCapacity,
     TransactWriteItem, Update,
 };
-use seam::Seam;
+use backon::{ExponentialBuilder, Retryable};
+use seam::{Class, Seam};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::Error;
 use crate::key::Key;
@@ -318,19 +321,37 @@ impl Table {
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
         let (items, meanings): (Vec<_>, Vec<_>) =
             writes.into_iter().map(|write| (write.item, write.on_condition)).unzip();
+        // DynamoDB carries out a request with a token it knows only once (for ten minutes), so a lost answer can be asked for again.
+        let token = Uuid::new_v4().to_string();
+        // Boxed, because the compiler gives up on a future of so many layers.
+        let attempt = || Box::pin(self.transact_once(&items, &meanings, &token));
+        let is_lost = |error: &Error| error.class() == Class::Transient;
+        attempt.retry(again()).when(is_lost).await.map_err(|error| match is_lost(&error) {
+            true => Error::Unanswered { operation: "TransactWriteItems", reason: error.to_string() },
+            false => error,
+        })
+    }
+
+    async fn transact_once(
+        &self,
+        items: &[TransactWriteItem],
+        meanings: &[OnCondition],
+        token: &str,
+    ) -> Result<(), Error> {
         let output = self
             .seam
             .call("TransactWriteItems", || async {
                 self.client
                     .transact_write_items()
-                    .set_transact_items(Some(items.clone()))
+                    .set_transact_items(Some(items.to_vec()))
+                    .client_request_token(token)
                     .return_consumed_capacity(ReturnConsumedCapacity::Total)
                     .send()
                     .await
                     .map_err(|error| match error.as_service_error() {
                         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                             let codes = cancelled.cancellation_reasons().iter().map(|reason| reason.code());
-                            cancellation(codes, &meanings)
+                            cancellation(codes, meanings)
                         }
                         _ => Error::from_sdk("TransactWriteItems", "", error),
                     })
@@ -339,6 +360,11 @@ impl Table {
         output.consumed_capacity().iter().for_each(|capacity| bill_write(Some(capacity)));
         Ok(())
     }
+}
+
+/// How a transaction whose answer was lost is asked for again.
+fn again() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(Duration::from_millis(20)).with_max_times(3).with_jitter()
 }
 
 /// The error of a cancelled transaction: a refusal the caller asked to hear of comes before a reason to retry.

@@ -90,23 +90,30 @@ impl Plan {
 }
 
 impl Store {
-    /// Creates a user, the look-ups and the first session, all or nothing. One write.
+    /// Creates a user, the look-ups, the priorities that everybody begins with and the first session, all or nothing. One write.
     ///
     /// # Errors
     /// [`Error::Condition`] of [`EMAIL`] or [`GOOGLE`] when another user has the address or the account; any error of the store.
     pub async fn create_user(&self, new: NewUser<'_>, now: DateTime<Utc>) -> Result<(), Error> {
         let login =
             Login { user: new.id, password_hash: new.password_hash, password_version: 0, joined_at: now };
-        let head = key::head(new.id).with(Head::new(new.epoch, new.profile, now));
-        let mut writes = vec![
-            Write::put(&self.table, head, Some(is_free()), OnCondition::Retry)?,
+        let mut head = Head::new(new.epoch, new.profile, now);
+        let entries = self.default_priorities(new.id, now);
+        head.marks = head.marks_after(now);
+        let mut writes = Vec::with_capacity(entries.len() + 4);
+        for entry in entries {
+            head.seq += 1;
+            writes.push(entry(head.seq)?);
+        }
+        writes.extend([
+            Write::put(&self.table, key::head(new.id).with(head), Some(is_free()), OnCondition::Retry)?,
             Write::put(
                 &self.table,
                 email_key(new.email).with(login),
                 Some(is_free()),
                 OnCondition::Refuse(EMAIL),
             )?,
-        ];
+        ]);
         if let Some(sub) = new.google_sub {
             writes.push(claim(self, new.id, sub)?);
         }

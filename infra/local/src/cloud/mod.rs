@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use dynoxide::Database;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -19,6 +20,7 @@ pub use options::Options;
 pub use quiesce::StillBusy;
 
 use crate::activity::Activity;
+use crate::clock::Clock;
 use crate::console::Console;
 use crate::journal::{Entry, Journal};
 use crate::lambda::pool::{Patience, Pool, Process};
@@ -52,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) activity: Activity,
     pub(crate) console: Console,
+    pub(crate) clock: Clock,
 }
 
 /// A running cloud; it ends, with every process, when this is dropped.
@@ -221,6 +224,24 @@ impl Cloud {
         self.run(async move { inner.tick(&name).await }).await?
     }
 
+    /// What time it is in the cloud.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
+    /// Moves the cloud's clock forward, for its services, its functions and the fake Google alike: what was to happen at a time that
+    /// has come now, happens. It never moves back, not by [`Cloud::reset`] either.
+    ///
+    /// Work under way is as late as it would be had the time passed: wait for it first ([`Cloud::quiesce`]). Schedules fire only if the
+    /// cloud runs by time. The items of a table that is kept ([`Options::data`]) expire by the system's clock.
+    ///
+    /// # Errors
+    /// If the functions can't be told.
+    pub fn advance(&self, by: Duration) -> anyhow::Result<()> {
+        self.inner.advance(by)
+    }
+
     /// Deletes the items whose time to live is over, as AWS does sooner or later; says how many there were.
     ///
     /// # Errors
@@ -283,6 +304,12 @@ impl Inner {
     pub(crate) async fn tick(&self, name: &str) -> anyhow::Result<()> {
         let schedule = self.schedules.iter().find(|schedule| schedule.is_named(name));
         schedule.with_context(|| format!("the template has no schedule `{name}`"))?.fire().await?;
+        Ok(())
+    }
+
+    pub(crate) fn advance(&self, by: Duration) -> anyhow::Result<()> {
+        self.clock.advance(by)?;
+        self.activity.moved();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use dynoxide::Database;
 use fake_sqs::Broker;
 
 use crate::activity::Activity;
-use crate::clock;
+use crate::clock::Clock;
 use crate::console::Console;
 use crate::lambda::pool::Pool;
 use crate::queues;
@@ -72,7 +72,7 @@ impl Sources {
     }
 
     /// Starts the mappings; schedules and the sweep for expired items only if the cloud runs by time.
-    pub(super) fn start(self, runs_by_time: bool, database: &Database) {
+    pub(super) fn start(self, runs_by_time: bool, database: &Database, clock: &Clock) {
         for mapping in self.queues {
             tokio::spawn(mapping.run());
         }
@@ -85,10 +85,10 @@ impl Sources {
         for schedule in self.schedules.into_iter().filter(|schedule| schedule.spec.enabled) {
             tokio::spawn(schedule.run());
         }
-        let database = database.clone();
+        let (database, clock) = (database.clone(), clock.clone());
         tokio::spawn(async move {
             loop {
-                clock::pause(EXPIRY_SWEEP).await;
+                clock.reaches(clock.now() + EXPIRY_SWEEP).await;
                 let database = database.clone();
                 // A sweep that fails is followed by another.
                 drop(tokio::task::spawn_blocking(move || database.sweep_ttl()).await);

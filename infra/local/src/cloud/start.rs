@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{Inner, Options, sources};
 use crate::activity::Activity;
+use crate::clock::Clock;
 use crate::console::Console;
 use crate::gateway::distribution::{Distribution, Target};
 use crate::gateway::function_url::FunctionUrl;
@@ -72,13 +73,14 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
     if let Some(directory) = &options.data {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
+    let clock = Clock::new(options.data.as_deref())?;
     let google = std::mem::take(&mut options.google);
-    let (google, parameters) = google.start(options.data.as_deref()).await?;
+    let (google, parameters) = google.start(options.data.as_deref(), &clock).await?;
     let template = Template::load(&options.template, &with_defaults(parameters, &options)?)?;
 
     let mut ids = PhysicalIds::default();
-    let mut services = services(&template, &mut ids, &options, &reports).await?;
-    let functions = functions(&template, &mut ids, &options, &services, &reports).await?;
+    let mut services = services(&template, &mut ids, &options, &reports, &clock).await?;
+    let functions = functions(&template, &mut ids, &options, &services, &reports, &clock).await?;
     let sources = sources::read(&sources::Surroundings {
         specs: &functions.specs,
         pools: &functions.pools,
@@ -113,8 +115,9 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
         journal: reports.journal,
         activity: reports.activity,
         console: reports.console,
+        clock,
     });
-    sources.start(options.runs_by_time, &inner.database);
+    sources.start(options.runs_by_time, &inner.database, &inner.clock);
     serve_front(front, distribution, &inner);
     Ok(inner)
 }
@@ -141,8 +144,9 @@ async fn services(
     ids: &mut PhysicalIds,
     options: &Options,
     reports: &Reports,
+    clock: &Clock,
 ) -> anyhow::Result<Services> {
-    let database = open(options.data.as_deref())?;
+    let database = open(options.data.as_deref(), clock)?;
     let tables = table::create_all(&database, template)?;
     for table in &tables {
         ids.set_ref(&table.id, &table.name);
@@ -157,7 +161,7 @@ async fn services(
     server::spawn(listener, mailbox.clone().router());
     Ok(Services {
         dynamo: table::serve(database.clone()).await?,
-        queues: queues::start(template, ids).await?,
+        queues: queues::start(template, ids, clock.clone()).await?,
         database,
         tables,
         mailbox,
@@ -177,13 +181,15 @@ impl Services {
     }
 }
 
-fn open(directory: Option<&Path>) -> anyhow::Result<Database> {
+/// Opens the table's database. Items of one in memory expire by the cloud's clock; of one in a file by the system's, because such a one
+/// takes no other.
+fn open(directory: Option<&Path>, clock: &Clock) -> anyhow::Result<Database> {
     let opened = match directory {
         Some(directory) => {
             let path = directory.join(DATABASE);
             Database::new(path.to_str().context("the data directory's name is not UTF-8")?)
         }
-        None => Database::memory(),
+        None => Database::memory_with_clock(Arc::new(clock.clone())),
     };
     opened.map_err(|error| anyhow!("cannot open the table's database: {error}"))
 }
@@ -194,7 +200,9 @@ async fn functions(
     options: &Options,
     services: &Services,
     reports: &Reports,
+    clock: &Clock,
 ) -> anyhow::Result<Functions> {
+    let clock_file = clock.file().to_str().context("the clock's directory is not UTF-8")?;
     let listeners = name_functions(template, ids).await?;
     let mut specs = Vec::new();
     let mut pools = HashMap::new();
@@ -202,6 +210,7 @@ async fn functions(
         let spec = template.function(&id, ids)?;
         let mut variables = template.environment(&id, ids)?;
         variables.extend(services.variables());
+        variables.insert("CLOCK_OFFSET_FILE".to_owned(), clock_file.to_owned());
         variables.extend(options.variables.clone());
         let launch = Launch {
             binary: options.functions_dir.join(&name),
@@ -209,6 +218,7 @@ async fn functions(
             memory: spec.memory,
             timeout: Duration::from_secs(spec.timeout),
             variables,
+            clock: clock.clone(),
             console: reports.console.clone(),
         };
         let (journal, activity) = (reports.journal.clone(), reports.activity.clone());

@@ -40,8 +40,13 @@ impl FunctionUrl {
             Ok(incoming) => incoming,
             Err(refusal) => return refusal,
         };
-        let origin =
-            Origin { api_id: "url", route_key: "$default", parameters: BTreeMap::new(), port: self.port };
+        let origin = Origin {
+            api_id: "url",
+            route_key: "$default",
+            parameters: BTreeMap::new(),
+            port: self.port,
+            at: self.pool.clock().now(),
+        };
         let event = payload::event(&incoming, origin).to_string();
         let trigger = format!("{} {}", incoming.method, incoming.path());
         match self.pool.invoke(event.into(), trigger, Patience::Refused).await {

@@ -54,6 +54,7 @@ impl HttpApi {
             route_key: &route_key,
             parameters: matched.parameters,
             port: self.port,
+            at: pool.clock().now(),
         };
         let event = payload::event(incoming, origin).to_string();
         let trigger = format!("{} {}", incoming.method, incoming.path());

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::Incoming;
-use crate::clock;
 use crate::template::intrinsics::ACCOUNT;
 
 /// What the front sets itself; values that a client sends are dropped, as AWS drops them.
@@ -25,6 +25,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) parameters: BTreeMap<String, String>,
     /// Port that the request came in on.
     pub(crate) port: u16,
+    /// When it came.
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// Builds the event.
@@ -33,7 +35,6 @@ pub(crate) fn event(incoming: &Incoming, origin: Origin<'_>) -> Value {
     let agent = incoming.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
     let query = incoming.uri.query().unwrap_or_default();
     let (body, is_base64) = body(incoming);
-    let now = clock::now();
     let mut event = json!({
         "version": "2.0",
         "routeKey": origin.route_key,
@@ -55,8 +56,8 @@ pub(crate) fn event(incoming: &Incoming, origin: Origin<'_>) -> Value {
             "requestId": uuid::Uuid::new_v4().to_string(),
             "routeKey": origin.route_key,
             "stage": "$default",
-            "time": now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
-            "timeEpoch": now.timestamp_millis(),
+            "time": origin.at.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": origin.at.timestamp_millis(),
         },
         "isBase64Encoded": is_base64,
     });
@@ -160,7 +161,13 @@ mod tests {
 
     fn event_of(request: axum::http::request::Builder, body: &'static [u8]) -> Value {
         let parameters = BTreeMap::from([("id".to_owned(), "1".to_owned())]);
-        let origin = Origin { api_id: "api", route_key: "GET /a/{id}", parameters, port: 3000 };
+        let origin = Origin {
+            api_id: "api",
+            route_key: "GET /a/{id}",
+            parameters,
+            port: 3000,
+            at: DateTime::UNIX_EPOCH,
+        };
         event(&incoming(request, body), origin)
     }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::logs::Logs;
 use super::runtime_api::{Call, RuntimeApi};
+use crate::clock::Clock;
 use crate::console::Console;
 use crate::template::intrinsics::REGION;
 
@@ -28,6 +29,7 @@ pub(crate) struct Launch {
     pub(crate) timeout: Duration,
     /// The template's variables and the addresses of the local services; nothing else is inherited.
     pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) clock: Clock,
     pub(crate) console: Console,
 }
 
@@ -75,7 +77,7 @@ impl Environment {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let (api, calls) = RuntimeApi::new(&launch.function, launch.timeout);
+        let (api, calls) = RuntimeApi::new(&launch.function, launch.timeout, launch.clock.clone());
         let router = Arc::clone(&api).router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
 

@@ -14,6 +14,7 @@ use super::answer::{Answer, Failure};
 use super::environment::{Environment, Launch};
 use super::runtime_api::{Call, Delivery};
 use crate::activity::Activity;
+use crate::clock::Clock;
 use crate::journal::{Entry, Journal};
 
 /// Lambda's own bound on the time from start to the first `next`.
@@ -90,6 +91,11 @@ impl Pool {
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(Arc::clone(self).run(guard, permit, payload, trigger, sender));
         receiver.await.unwrap_or(Err(Failure::Stopping))
+    }
+
+    /// The clock that its environments live by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.launch.clock
     }
 
     /// Invocations that have not ended, streams apart.

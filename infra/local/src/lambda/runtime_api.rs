@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{Answer, Failure};
 use super::streaming;
-use crate::clock;
+use crate::clock::Clock;
 use crate::template::intrinsics::{ACCOUNT, REGION};
 
 /// What Lambda takes as a buffered answer: 6 MB and a little for the envelope.
@@ -69,6 +69,7 @@ struct Pending {
 pub(crate) struct RuntimeApi {
     function: String,
     timeout: std::time::Duration,
+    clock: Clock,
     calls: tokio::sync::Mutex<mpsc::Receiver<Call>>,
     pending: Mutex<Option<Pending>>,
     init_error: Mutex<Option<String>>,
@@ -77,11 +78,16 @@ pub(crate) struct RuntimeApi {
 
 impl RuntimeApi {
     /// The API and the way in for invocations.
-    pub(crate) fn new(function: &str, timeout: std::time::Duration) -> (Arc<Self>, mpsc::Sender<Call>) {
+    pub(crate) fn new(
+        function: &str,
+        timeout: std::time::Duration,
+        clock: Clock,
+    ) -> (Arc<Self>, mpsc::Sender<Call>) {
         let (sender, receiver) = mpsc::channel(1);
         let api = Self {
             function: function.to_owned(),
             timeout,
+            clock,
             calls: tokio::sync::Mutex::new(receiver),
             pending: Mutex::default(),
             init_error: Mutex::default(),
@@ -133,10 +139,10 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     // Whoever waited for the delivery has given up on this environment; it will be killed.
     let _ = call.delivered.send(());
 
-    let deadline = clock::now() + api.timeout;
+    let now = api.clock.now();
+    let deadline = now + api.timeout;
     let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", api.function);
-    let trace =
-        format!("Root=1-{:08x}-{:.24};Sampled=0", clock::now().timestamp(), request_id.replace('-', ""));
+    let trace = format!("Root=1-{:08x}-{:.24};Sampled=0", now.timestamp(), request_id.replace('-', ""));
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", request_id),

@@ -12,7 +12,6 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use serde_json::json;
 
-use crate::clock;
 use crate::lambda::answer::Failure;
 use crate::lambda::pool::{Patience, Pool};
 use crate::template::intrinsics::{ACCOUNT, REGION};
@@ -95,12 +94,16 @@ fn with_ranges(cron: &str) -> String {
 }
 
 impl Schedule {
-    /// Fires by time until the runtime ends.
-    pub(crate) async fn run(self) {
-        while let Some(wait) = self.timing.wait(clock::now()) {
-            clock::pause(wait).await;
-            // The journal has the failure.
-            drop(self.fire().await);
+    /// Fires by time until the runtime ends. A rate counts from this call.
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        let mut since = self.pool.clock().now();
+        async move {
+            while let Some(wait) = self.timing.wait(since) {
+                self.pool.clock().reaches(since + wait).await;
+                // The journal has the failure.
+                drop(self.fire().await);
+                since = self.pool.clock().now();
+            }
         }
     }
 
@@ -125,7 +128,7 @@ impl Schedule {
             "detail-type": "Scheduled Event",
             "source": "aws.scheduler",
             "account": ACCOUNT,
-            "time": clock::now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "time": self.pool.clock().now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "region": REGION,
             "resources": [format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{}", self.spec.name)],
             "detail": "{}",

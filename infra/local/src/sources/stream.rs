@@ -205,7 +205,7 @@ impl Mapping {
             },
             "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
             "version": "1.0",
-            "timestamp": clock::now().to_rfc3339(),
+            "timestamp": self.pool.clock().now().to_rfc3339(),
             "DDBStreamBatchInfo": {
                 "shardId": dynoxide::streams::shard_id(&self.table),
                 "startSequenceNumber": first.map(sequence_number),

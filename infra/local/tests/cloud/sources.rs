@@ -32,6 +32,11 @@ fn body(wish: &Value) -> (&'static str, AttributeValue) {
     ("body", AttributeValue::S(wish.to_string()))
 }
 
+fn event(title: &str) -> Value {
+    let time = json!({ "dateTime": "2026-11-20T12:00:00Z" });
+    json!({ "summary": title, "start": time, "end": { "dateTime": "2026-11-20T13:00:00Z" } })
+}
+
 fn triggers(cloud: &Cloud, function: &str) -> Vec<(String, bool)> {
     let journal = cloud.journal();
     let entries = journal.iter().filter(|entry| entry.function == function);
@@ -116,6 +121,61 @@ async fn expired_items_go_when_the_sweep_is_asked_for() {
     cloud.quiesce(PATIENCE).await.unwrap();
     let journal = triggers(&cloud, "fanout");
     assert!(journal.len() <= 1, "the removal has no new image: {journal:?}");
+}
+
+/// Waits for that many invocations of a function to have ended.
+async fn ended(cloud: &Cloud, function: &str, count: usize) {
+    let waiting = async {
+        while triggers(cloud, function).len() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn moving_the_clock_moves_the_functions_the_queues_the_table_and_google() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let mut options = crate::options();
+    options.redelivery = HOUR;
+    let cloud = Cloud::start(options).await.unwrap();
+    send(&cloud, "a", &json!({ "failures": 1 }));
+    ended(&cloud, "worker", 1).await;
+    let within_the_hour = cloud.now().timestamp() + 3_000;
+    put(&cloud, "1", &[("expires_at", AttributeValue::N(within_the_hour.to_string()))]).await;
+    assert_eq!(cloud.expire_items().unwrap(), 0);
+    let variables = crate::invoke(&cloud, "web", json!({ "do": "environment" })).await.unwrap();
+    let file = variables["CLOCK_OFFSET_FILE"].as_str().unwrap();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "0");
+    let google = cloud.google().unwrap();
+    google.create_account(fake_google::Account::new("ada@example.com"));
+    google.create_event("ada@example.com", "primary", event("Before")).unwrap();
+
+    cloud.advance(HOUR).unwrap();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "3600000");
+    assert_eq!(cloud.expire_items().unwrap(), 1);
+    cloud.quiesce(PATIENCE).await.unwrap();
+    assert_eq!(triggers(&cloud, "worker").len(), 2, "the message is visible again");
+    google.create_event("ada@example.com", "primary", event("After")).unwrap();
+    let events = google.events("ada@example.com", "primary").unwrap();
+    let created = |event: &Value| event["created"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>();
+    let (before, after) = (created(&events[0]).unwrap(), created(&events[1]).unwrap());
+    assert!((after - before).abs() >= chrono::TimeDelta::minutes(59), "{before} {after}");
+    let path = format!("{}/_local/clock/60000", cloud.url());
+    reqwest::Client::new().post(path).send().await.unwrap().error_for_status().unwrap();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "3660000");
+}
+
+#[tokio::test]
+async fn a_schedule_fires_when_the_clock_is_moved_past_its_time() {
+    let mut options = crate::options();
+    options.runs_by_time = true;
+    let cloud = Cloud::start(options).await.unwrap();
+    cloud.advance(Duration::from_secs(1_800)).unwrap();
+    cloud.quiesce(PATIENCE).await.unwrap();
+    assert!(triggers(&cloud, "timer").is_empty());
+    cloud.advance(Duration::from_secs(1_801)).unwrap();
+    ended(&cloud, "timer", 1).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! `C#<provider>#<hash of its id there>`: the user's list of calendars.
+//!
+//! The key is made of what makes a calendar this one, so it is there once, whoever writes it. Not to be confused with `G#C#<calendar>`, which says how far the
+//! sync of a calendar is.
+
+use chrono::{DateTime, Utc};
+use domain::UserId;
+use domain::calendar::{self, Calendar};
+
+use crate::lists::{Entry, Revision};
+use crate::{Error, Store};
+
+impl Entry for Calendar {
+    const LIST: &'static str = "C#";
+
+    fn key(&self) -> String {
+        let Calendar { listing, .. } = self;
+        format!("{}#{}", listing.provider.as_str(), calendar::fingerprint(&listing.id))
+    }
+}
+
+impl Store {
+    /// The user's calendars: the first one first, then by when they came. One query.
+    ///
+    /// Which of them are to be read from their provider, [`Calendar::is_synced`] tells.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn calendars(&self, user: UserId) -> Result<Vec<Calendar>, Error> {
+        let mut calendars: Vec<Calendar> = self.entries(user).await?;
+        calendars.sort_by_key(|calendar| (!calendar.is_primary, calendar.created_at, calendar.id));
+        Ok(calendars)
+    }
+
+    /// Takes in what a provider lists: the truth about these calendars, but not about what the user chose. Told twice, it writes nothing the second
+    /// time. Calendars that are not named stay as they are, so a list may come page by page.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`] when there is no such user, or any error of the store.
+    pub async fn put_calendars(
+        &self,
+        user: UserId,
+        listed: &[Calendar],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let plan = |known: &[Calendar]| Ok((Revision::put(calendar::learn(known, listed.to_vec(), now)), ()));
+        self.revise(user, now, plan).await
+    }
+}
