@@ -1,9 +1,10 @@
-//! The door of `sweep`.
+//! `sweep`: has calendars read that have been silent for long. Notifications can be lost, and some calendars send none.
 
 use runtime::Env;
 use seam::Clock;
-use sweep_function::Sweep;
+use store::Due;
 use sync::Queue;
+use sync::due::Schedule;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -13,6 +14,6 @@ async fn main() -> Result<(), runtime::Error> {
     let store = runtime::aws::store(&mut env).await;
     env.finish()?;
     let queue = Queue::at(runtime::aws::sqs().await, url);
-    let function = &Sweep { store, queue, clock: Clock::system() };
-    runtime::schedule::run(|| function.run()).await
+    let schedule = &Schedule { due: Due::Poll, store, queue, clock: Clock::system() };
+    runtime::schedule::run(|| schedule.run()).await
 }

@@ -1,9 +1,10 @@
-//! The door of `watch-renewal`.
+//! `watch-renewal`: has watches replaced that near their end. A channel of Google's cannot be prolonged.
 
 use runtime::Env;
 use seam::Clock;
+use store::Due;
 use sync::Queue;
-use watch_renewal_function::Renewals;
+use sync::due::Schedule;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -13,6 +14,6 @@ async fn main() -> Result<(), runtime::Error> {
     let store = runtime::aws::store(&mut env).await;
     env.finish()?;
     let queue = Queue::at(runtime::aws::sqs().await, url);
-    let function = &Renewals { store, queue, clock: Clock::system() };
-    runtime::schedule::run(|| function.run()).await
+    let schedule = &Schedule { due: Due::Renewal, store, queue, clock: Clock::system() };
+    runtime::schedule::run(|| schedule.run()).await
 }

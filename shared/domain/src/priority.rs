@@ -102,15 +102,21 @@ pub fn upsert(
     }
 }
 
-/// The entry under a new name; `None` when there is no such entry.
+/// The entry under a new name, if one is given; `None` when there is no such entry.
 ///
 /// # Errors
 /// [`Refusal::BadField`] when another entry has the name.
-pub fn rename(known: &[NamedPriority], id: PriorityId, name: Name) -> Result<Option<NamedPriority>, Refusal> {
-    if known.iter().any(|entry| entry.id != id && entry.name == name) {
+pub fn rename(
+    known: &[NamedPriority],
+    id: PriorityId,
+    name: Option<Name>,
+) -> Result<Option<NamedPriority>, Refusal> {
+    let Some(entry) = known.iter().find(|entry| entry.id == id) else { return Ok(None) };
+    let name = name.unwrap_or_else(|| entry.name.clone());
+    if known.iter().any(|other| other.id != id && other.name == name) {
         return Err(Refusal::field("name", "another priority has it"));
     }
-    Ok(known.iter().find(|entry| entry.id == id).map(|_| NamedPriority { id, name }))
+    Ok(Some(NamedPriority { id, name }))
 }
 
 /// The first id made from the name that is free: an entry that was renamed keeps the id of its former name.
@@ -158,18 +164,19 @@ mod tests {
         assert_eq!(upsert(ADA, &known, Some(PriorityId::new([7; 12])), name("work")).unwrap(), known[2]);
         let garden = upsert(ADA, &known, None, name("garden")).unwrap();
         assert_eq!(upsert(ADA, &known, None, name("garden")).unwrap(), garden);
-        assert!(rename(&known, known[0].id, name("work")).is_err());
+        assert!(rename(&known, known[0].id, Some(name("work"))).is_err());
         assert!(upsert(ADA, &known, Some(known[0].id), name("garden")).is_err());
     }
 
     #[test]
     fn the_former_name_of_an_entry_may_be_another_ones() {
         let mut known = defaults(ADA);
-        known[2] = rename(&known, known[2].id, name("job")).unwrap().unwrap();
+        known[2] = rename(&known, known[2].id, Some(name("job"))).unwrap().unwrap();
         assert_eq!(known[2].id, defaults(ADA)[2].id);
         let work = upsert(ADA, &known, None, name("work")).unwrap();
         assert!(known.iter().all(|entry| entry.id != work.id));
-        assert_eq!(rename(&known, PriorityId::new([9; 12]), name("new")).unwrap(), None);
+        assert_eq!(rename(&known, PriorityId::new([9; 12]), Some(name("new"))).unwrap(), None);
+        assert_eq!(rename(&known, known[2].id, None).unwrap().as_ref(), Some(&known[2]));
     }
 
     #[test]

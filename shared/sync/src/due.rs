@@ -1,8 +1,9 @@
-//! From what is due to jobs: the whole work of the two schedules.
+//! From what is due to jobs: the whole work of the functions that run on a schedule, which differ in nothing but what they look for.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Job, UserId};
 use futures_util::future::join_all;
+use seam::Clock;
 use store::{Due, DueRow, SHARDS, Store};
 
 use crate::{Error, Queue};
@@ -16,65 +17,82 @@ const RENEWAL: TimeDelta = TimeDelta::hours(1);
 /// The most rows of a shard that one run of a schedule takes; the rest stays due.
 const LIMIT: usize = 500;
 
-/// Enqueues a job for everything of a kind that is due at `now`; returns how many.
-///
-/// # Errors
-/// The first error; the other rows are enqueued all the same.
-pub async fn enqueue_due(store: &Store, queue: &Queue, due: Due, now: DateTime<Utc>) -> Result<u32, Error> {
-    let shards = (0..SHARDS).map(|shard| enqueue_shard(store, queue, due, shard, now));
-    join_all(shards).await.into_iter().try_fold(0, |sum, enqueued| Ok(sum + enqueued?))
+/// Finds what of one kind is due and enqueues it; the work itself is `sync-worker`'s.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// What it looks for.
+    pub due: Due,
+    /// Knows when.
+    pub store: Store,
+    /// Takes the jobs.
+    pub queue: Queue,
+    /// What time it is.
+    pub clock: Clock,
 }
 
-async fn enqueue_shard(
-    store: &Store,
-    queue: &Queue,
-    due: Due,
-    shard: u8,
-    now: DateTime<Utc>,
-) -> Result<u32, Error> {
-    let (mut enqueued, mut failed) = (0, None);
-    for row in store.due(due, shard, now, LIMIT).await? {
-        match enqueue(store, queue, due, &row, now).await {
-            Ok(true) => enqueued += 1,
-            Ok(false) => {}
-            Err(error) => failed = Some(error),
+impl Schedule {
+    /// One run. Two at once do no harm: each row is claimed by one of them.
+    ///
+    /// # Errors
+    /// The first error; everything else is enqueued all the same, and what is not is due again.
+    pub async fn run(&self) -> Result<(), Error> {
+        let jobs = self.enqueue_due().await?;
+        tracing::info!(jobs, "enqueued what was due");
+        Ok(())
+    }
+
+    /// A run, without telling of it. Returns how many jobs were enqueued.
+    ///
+    /// # Errors
+    /// As [`Schedule::run`].
+    pub async fn enqueue_due(&self) -> Result<u32, Error> {
+        let now = self.clock.now();
+        let shards = join_all((0..SHARDS).map(|shard| self.enqueue_shard(shard, now))).await;
+        shards.into_iter().try_fold(0, |sum, enqueued| Ok(sum + enqueued?))
+    }
+
+    async fn enqueue_shard(&self, shard: u8, now: DateTime<Utc>) -> Result<u32, Error> {
+        let (mut enqueued, mut failed) = (0, None);
+        for row in self.store.due(self.due, shard, now, LIMIT).await? {
+            match self.enqueue(&row, now).await {
+                Ok(true) => enqueued += 1,
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
         }
+        failed.map_or(Ok(enqueued), Err)
     }
-    failed.map_or(Ok(enqueued), Err)
-}
 
-/// Claims a row, then enqueues its job: should that fail, the row is due again in time.
-async fn enqueue(
-    store: &Store,
-    queue: &Queue,
-    due: Due,
-    row: &DueRow,
-    now: DateTime<Utc>,
-) -> Result<bool, Error> {
-    let user = row.user;
-    let (job, wait) = match due {
-        Due::Renewal => (Job::RenewWatch { user }, Some(RENEWAL)),
-        Due::Poll => (Job::Pull { user }, silence(store, user, now).await?),
-    };
-    let Some(wait) = wait else {
-        store.unschedule(due, user).await?;
-        return Ok(false);
-    };
-    if !store.claim(due, row, now + wait).await? {
-        return Ok(false);
+    /// Claims a row, then enqueues its job: should that fail, the row is due again in time.
+    async fn enqueue(&self, row: &DueRow, now: DateTime<Utc>) -> Result<bool, Error> {
+        let user = row.user;
+        let (job, wait) = match self.due {
+            Due::Renewal => (Job::RenewWatch { user }, Some(RENEWAL)),
+            Due::Poll => (Job::Pull { user }, self.silence(user, now).await?),
+        };
+        let Some(wait) = wait else {
+            self.store.unschedule(self.due, user).await?;
+            return Ok(false);
+        };
+        if !self.store.claim(self.due, row, now + wait).await? {
+            return Ok(false);
+        }
+        let name = crate::describe(&job).0;
+        self.queue.send(&job, &format!("due.{name}.{user}.{}", now.timestamp())).await?;
+        Ok(true)
     }
-    let name = crate::describe(&job).0;
-    queue.send(&job, &format!("due.{name}.{}", now.timestamp())).await?;
-    Ok(true)
-}
 
-/// How long a user's calendar may be silent; `None` when nobody is connected any more.
-async fn silence(store: &Store, user: UserId, now: DateTime<Utc>) -> Result<Option<TimeDelta>, Error> {
-    let head = match store.head(user).await {
-        Err(store::Error::NoUser) => return Ok(None),
-        other => other?,
-    };
-    let status = head.google.filter(|status| !status.is_revoked);
-    Ok(status
-        .map(|status| if status.watched_until.is_some_and(|until| now < until) { SILENCE } else { POLL }))
+    /// How long a user's calendar may be silent; `None` when nobody is connected any more.
+    async fn silence(&self, user: UserId, now: DateTime<Utc>) -> Result<Option<TimeDelta>, Error> {
+        let head = match self.store.head(user).await {
+            Err(store::Error::NoUser) => return Ok(None),
+            other => other?,
+        };
+        let status = head.google.filter(|status| !status.is_revoked);
+        Ok(status.map(
+            |status| {
+                if status.watched_until.is_some_and(|until| now < until) { SILENCE } else { POLL }
+            },
+        ))
+    }
 }

@@ -20,7 +20,7 @@ const LIFE: TimeDelta = TimeDelta::days(7);
 /// A watch with less than this part of its life left is replaced.
 const RENEWAL_PART: i32 = 5;
 /// How far renewals are spread, so that users who connected together do not renew together.
-const JITTER_SECONDS: u64 = 3_600;
+const JITTER: TimeDelta = TimeDelta::hours(1);
 /// How long the look-up of a channel outlives it: late notifications are then known to be ours.
 const GRACE: TimeDelta = TimeDelta::days(1);
 
@@ -67,7 +67,8 @@ impl Sync {
         // Without a date in the status the user has connected anew since: the channel came with a consent that may have ended, and nothing has its
         // renewal in mind any more.
         let is_trusted = account.status.watched_until.is_some();
-        if state.watch.as_ref().is_some_and(|watch| is_trusted && now < renewal(watch)) {
+        // Its row is due within the jitter before its date: the job that comes of it is the one that renews.
+        if state.watch.as_ref().is_some_and(|watch| is_trusted && now < renewal(watch) - JITTER) {
             return Ok(());
         }
         let (id, token) = (hex::encode(self.random.bytes::<16>()), hex::encode(self.random.bytes::<32>()));
@@ -121,7 +122,8 @@ impl Sync {
         old: Option<&Watch>,
     ) -> Result<(), Error> {
         let user = account.user;
-        let jitter = TimeDelta::seconds(i64::try_from(self.random.below(JITTER_SECONDS)).unwrap_or(0));
+        let most = JITTER.num_seconds().unsigned_abs();
+        let jitter = TimeDelta::seconds(i64::try_from(self.random.below(most)).unwrap_or(0));
         let (renew_at, poll_at) = (renewal(watch) - jitter, self.next_poll(state));
         let watched_until = Some(watch.expires_at);
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {

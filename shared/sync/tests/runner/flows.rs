@@ -8,7 +8,6 @@ use fake_google::Paging;
 use serde_json::json;
 use store::{Due, SHARDS};
 use sync::Effort;
-use sync::due::enqueue_due;
 
 use crate::world::{EMAIL, World, id};
 
@@ -361,21 +360,4 @@ async fn what_was_left_to_send_is_sent_with_the_next_poll() {
     world.save(id(1), "Lunch").await;
     world.pull().await;
     assert_eq!(world.titles_at_google(), ["Lunch"]);
-}
-
-#[tokio::test]
-async fn what_is_due_becomes_a_job_once_and_nothing_is_due_for_who_has_left() {
-    let world = World::connected().await;
-    world.import().await;
-    let run =
-        async || enqueue_due(&world.store, &world.sync.queue, Due::Poll, world.clock.now()).await.unwrap();
-    assert_eq!(run().await, 0);
-    world.pass(TimeDelta::minutes(6));
-    assert_eq!(run().await, 1);
-    assert_eq!(run().await, 0, "it is claimed");
-    world.pass(TimeDelta::minutes(6));
-    world.google.revoke_grants(EMAIL);
-    world.google.expire_access_tokens(EMAIL);
-    world.pull().await;
-    assert_eq!(run().await, 0);
 }

@@ -14,6 +14,7 @@ use domain::{
     Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Scope, Shelf, Span, UserId,
 };
 use fake_google::{ConsentRequest, Options, Server};
+use fake_sqs::Broker;
 use google::{Config, Google, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
@@ -22,6 +23,7 @@ use store::{Connection, Error, Head, Plan, Profile, Reads, SealedAccess, Snapsho
 use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
+const QUEUE: &str = "sync.fifo";
 const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
 const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
 
@@ -43,6 +45,7 @@ pub struct World {
     pub store: Store,
     pub clock: Clock,
     pub user: UserId,
+    broker: Broker,
     faults: Arc<Faults>,
     _table: TestTable,
 }
@@ -69,18 +72,19 @@ impl World {
         let seam = |kind| Seam::new(kind, Duration::from_secs(10)).with_script(faults.clone());
         let store = Store::new(table.client.clone(), &table.table_name, seam(Kind::Store));
         let random = Random::seeded(3);
+        let (queue, broker) = queue(seam(Kind::Queue)).await;
         let vault = STANDARD.encode([9; 32]).parse::<Vault>().unwrap().with_random(random.clone());
         let sync = Sync {
             store: store.clone(),
             google: Google::new(Some(config(&google)), seam(Kind::Google), clock.clone()),
             vault,
-            queue: queue(seam(Kind::Queue)).await,
+            queue,
             clock: clock.clone(),
             random,
             notifications: notifications.and_then(|text| sync::notification_address(text).unwrap()),
         };
         let user = user_in(&table, &clock).await;
-        let world = Self { google, sync, store, clock, user, faults, _table: table };
+        let world = Self { google, sync, store, clock, user, broker, faults, _table: table };
         world.connect().await;
         world
     }
@@ -240,6 +244,12 @@ impl World {
         self.store.changes(self.user, 0).await.unwrap().notices
     }
 
+    /// The jobs in the queue, in order.
+    pub fn jobs(&self) -> Vec<Job> {
+        let waiting = self.broker.peek(QUEUE).unwrap();
+        waiting.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
+    }
+
     /// How many calls of a method Google has seen.
     pub fn calls(&self, operation: &str) -> usize {
         self.google.journal().iter().filter(|entry| entry.operation == operation).count()
@@ -272,10 +282,11 @@ fn config(google: &Server) -> Config {
     .unwrap()
 }
 
-async fn queue(seam: Seam) -> Queue {
+async fn queue(seam: Seam) -> (Queue, Broker) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(fake_sqs::serve(listener, fake_sqs::Broker::new(fake_sqs::SystemClock::default())));
+    let broker = Broker::new(fake_sqs::SystemClock::default());
+    tokio::spawn(fake_sqs::serve(listener, broker.clone()));
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -286,12 +297,12 @@ async fn queue(seam: Seam) -> Queue {
     let client = aws_sdk_sqs::Client::from_conf(config);
     let created = client
         .create_queue()
-        .queue_name("sync.fifo")
+        .queue_name(QUEUE)
         .attributes(QueueAttributeName::FifoQueue, "true")
         .send()
         .await
         .unwrap();
-    Queue::new(client, created.queue_url.unwrap(), seam)
+    (Queue::new(client, created.queue_url.unwrap(), seam), broker)
 }
 
 /// A user as sign-up leaves it, without the rest of sign-up.
