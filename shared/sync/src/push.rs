@@ -4,7 +4,7 @@
 //! crash in between is found by the next try: the insert meets its own id, the update its own version.
 
 use chrono::{DateTime, Utc};
-use domain::{Event, EventId, GoogleEventId, Link, Origin, Record};
+use domain::{Event, EventId, GoogleEventId, Link, Origin, Record, Role};
 use google::{Reason, calendar};
 use seam::Class;
 use store::{Issue, IssueKind, Plan, Snapshot};
@@ -39,6 +39,8 @@ impl Sync {
         let mut left: Vec<(EventId, Error)> = Vec::new();
         loop {
             let mut dirty = self.store.dirty(account.user, BATCH).await?;
+            // Series and their exceptions wait in the index: Google learns of single events only.
+            dirty.retain(|record| record.role == Role::Single);
             dirty.retain(|record| left.iter().all(|(id, _)| *id != record.event.id));
             if dirty.is_empty() {
                 return left.pop().map_or(Ok(Progress::Done), |(_, error)| Err(error));
