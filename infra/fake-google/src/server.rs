@@ -132,6 +132,11 @@ impl Server {
         format!("{}/calendar/v3", self.url())
     }
 
+    /// The administration over HTTP, without its `/_fake`, for a host that serves it beside its own.
+    pub fn administration(&self) -> Router {
+        admin::http::routes().with_state(Arc::clone(&self.google))
+    }
+
     /// For `GOOGLE_CLIENT_ID`.
     pub fn client_id(&self) -> &str {
         &self.google.client.id
