@@ -8,7 +8,6 @@ mod faults;
 mod google;
 mod input;
 mod isolation;
-mod lists;
 mod live;
 mod samples;
 mod schedules;

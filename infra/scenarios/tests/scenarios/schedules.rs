@@ -77,7 +77,7 @@ async fn a_mailed_link_is_good_for_an_hour() {
     app.advance(HOUR + MINUTE);
     assert_eq!(browser.reset(&token(0), "a new horse 2").await.ok(), late);
     // That the table has forgotten it changes nothing.
-    assert_eq!(app.cloud().expire_items().unwrap(), 1);
+    assert!(app.cloud().expire_items().unwrap() > 0);
     assert_eq!(browser.reset(&token(0), "a new horse 2").await.ok(), late);
 
     browser.ask_for_reset(person.email()).await.ok();
