@@ -8,6 +8,7 @@ mod faults;
 mod google;
 mod input;
 mod isolation;
+mod lists;
 mod live;
 mod samples;
 mod schedules;
