@@ -107,7 +107,7 @@ impl Server {
         &self.google.url
     }
 
-    /// For `GOOGLE_OAUTH_AUTHORIZE_URL`.
+    /// Where a browser asks for consent. The backend has no use for it.
     pub fn authorize_url(&self) -> String {
         format!("{}/o/oauth2/v2/auth", self.url())
     }
