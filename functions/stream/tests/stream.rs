@@ -200,8 +200,8 @@ async fn a_first_connect_gets_the_metadata_as_an_event_stream_for_the_web_app() 
         assert_eq!(response.headers()[name], value, "{name}");
     }
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let expected = "id: aa.4\nevent: USER_METADATA\ndata: {\"google\":{\"connectionState\":\"NOT_CONNECTED\"}}\n\n\
-                    id: aa.4\nretry: 5000\n\n";
+    let expected = "id: aa.0\nevent: USER_METADATA\ndata: {\"google\":{\"connectionState\":\"NOT_CONNECTED\"}}\n\n\
+                    id: aa.0\nretry: 5000\n\n";
     assert_eq!(body, expected);
 }
 
@@ -210,33 +210,33 @@ async fn a_change_is_told_to_every_open_stream_of_its_user_and_to_no_other() {
     let world = World::start(Mode::Hold).await;
     let (mut first, mut second) = (world.connect(ANA, None).await, world.connect(ANA, None).await);
     let mut stranger = world.connect(BEN, None).await;
-    assert_eq!(first.next().await, told("USER_METADATA", "aa.4"));
-    assert_eq!(second.next().await, told("USER_METADATA", "aa.4"));
-    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.4"));
+    assert_eq!(first.next().await, told("USER_METADATA", "aa.0"));
+    assert_eq!(second.next().await, told("USER_METADATA", "aa.0"));
+    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.0"));
     world.save(ANA, 1, false).await;
-    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.5"));
-    assert_eq!(second.next().await, told("EVENT_CHANGED", "aa.5"));
+    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1"));
+    assert_eq!(second.next().await, told("EVENT_CHANGED", "aa.1"));
     world.save(ANA, 1, true).await;
-    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.5"));
-    assert_eq!(first.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.6"));
+    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1"));
+    assert_eq!(first.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.2"));
     world.notice(BEN, Notice::Metadata).await;
-    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.5"));
+    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.1"));
 }
 
 #[tokio::test]
 async fn a_stream_cut_while_fifty_changes_happen_is_told_of_them_in_one_frame_per_view() {
     let world = World::start(Mode::Hold).await;
     let mut open = world.connect(ANA, None).await;
-    assert_eq!(open.next().await, told("USER_METADATA", "aa.4"));
+    assert_eq!(open.next().await, told("USER_METADATA", "aa.0"));
     for number in 0..50 {
         world.save(ANA, number % 20, number % 3 == 0).await;
     }
-    let mut again = world.connect(ANA, Some("aa.4")).await;
-    assert_eq!(again.next().await, told("USER_METADATA", "aa.4"));
-    assert_eq!(again.next().await, told("EVENT_CHANGED", "aa.4"));
-    assert_eq!(again.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.54"));
+    let mut again = world.connect(ANA, Some("aa.0")).await;
+    assert_eq!(again.next().await, told("USER_METADATA", "aa.0"));
+    assert_eq!(again.next().await, told("EVENT_CHANGED", "aa.0"));
+    assert_eq!(again.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.50"));
     // The one that stayed open ends at the same place.
-    while open.next().await.1 != "aa.54" {}
+    while open.next().await.1 != "aa.50" {}
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn a_cursor_that_is_not_this_logs_is_a_reset() {
         let expected = [
             told("USER_METADATA", "none.0"),
             told("EVENT_CHANGED", "none.0"),
-            told("SOMEDAY_EVENT_CHANGED", "aa.5"),
+            told("SOMEDAY_EVENT_CHANGED", "aa.1"),
         ];
         assert_eq!(frames, expected, "{foreign}");
     }
@@ -259,8 +259,8 @@ async fn an_idle_client_that_comes_back_costs_one_round_of_two_reads() {
     let world = World::start(Mode::Burst).await;
     world.save(ANA, 1, false).await;
     let (frames, ledger) =
-        seam::measured(async { world.connect(ANA, Some("aa.5")).await.rest().await }).await;
-    assert_eq!(frames, [told("USER_METADATA", "aa.5")]);
+        seam::measured(async { world.connect(ANA, Some("aa.1")).await.rest().await }).await;
+    assert_eq!(frames, [told("USER_METADATA", "aa.1")]);
     assert_eq!((ledger.store_calls, ledger.store_rounds, ledger.write_units), (2, 1, 0.0));
 }
 
@@ -294,7 +294,7 @@ async fn while_the_store_is_away_the_client_is_asked_to_come_back_and_never_refu
     let world = World::start(Mode::Hold).await;
     world.outage.from.store(0, Ordering::SeqCst);
     for token in [valid(), expired()] {
-        for last_event_id in [None, Some("aa.4")] {
+        for last_event_id in [None, Some("aa.0")] {
             let answer = world.text(token.clone(), last_event_id).await;
             assert_eq!(answer, (StatusCode::OK, "retry: 5000\n\n".into()));
         }
@@ -307,15 +307,15 @@ async fn a_stream_whose_store_goes_away_ends_where_it_is() {
     world.outage.from.store(3, Ordering::SeqCst);
     let (status, body) = world.text(valid(), None).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(body.ends_with("id: aa.4\nretry: 5000\n\n"), "{body}");
+    assert!(body.ends_with("id: aa.0\nretry: 5000\n\n"), "{body}");
 }
 
 #[tokio::test]
 async fn a_burst_ends_soon_after_the_last_change() {
     let world = World::start(Mode::Burst).await;
     let mut tab = world.connect(ANA, None).await;
-    assert_eq!(tab.next().await, told("USER_METADATA", "aa.4"));
+    assert_eq!(tab.next().await, told("USER_METADATA", "aa.0"));
     world.save(ANA, 1, false).await;
     let frames = tokio::time::timeout(Duration::from_secs(5), tab.rest()).await.unwrap();
-    assert_eq!(frames, [told("EVENT_CHANGED", "aa.5")]);
+    assert_eq!(frames, [told("EVENT_CHANGED", "aa.1")]);
 }

@@ -101,6 +101,11 @@ impl Refusal {
         Self::new(StatusCode::GONE, "fullSyncRequired", message).at("parameter", "syncToken")
     }
 
+    pub(crate) fn updated_min_too_long_ago() -> Self {
+        let message = "The requested minimum modification time lies too far in the past.";
+        Self::new(StatusCode::GONE, "updatedMinTooLongAgo", message).at("parameter", "updatedMin")
+    }
+
     pub(crate) fn no_credentials() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "required", "Login Required.").at("header", "Authorization")
     }

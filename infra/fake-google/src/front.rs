@@ -43,6 +43,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
         ("PUT", "/calendars/{calendar}/events/{event}") => "calendar.events.update",
         ("PATCH", "/calendars/{calendar}/events/{event}") => "calendar.events.patch",
         ("DELETE", "/calendars/{calendar}/events/{event}") => "calendar.events.delete",
+        ("GET", "/calendars/{calendar}/events/{event}/instances") => "calendar.events.instances",
         ("POST", "/channels/stop") => "calendar.channels.stop",
         _ => "unknown",
     }

@@ -5,8 +5,8 @@
 //! is of one moment; several servers live side by side in one process. It may listen on and post to loopback addresses, nothing else; it
 //! never speaks to the real Google.
 //!
-//! Known gaps: series are stored but not expanded (`singleEvents=true` answers 501; no `instances`, `import`, `move`, batch),
-//! there is no quota, and tombstones never expire.
+//! Known gaps: no `import`, `move` and batch, and
+//! there is no quota.
 //!
 //! # Administration over HTTP
 //!
@@ -48,6 +48,7 @@ mod state;
 
 pub use admin::ConsentRequest;
 pub use calendar::channels::{Channel, Watched};
+pub use calendar::scope::Scope;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, Refusal};
 pub use faults::{Effect, Fault, PushEffect, PushFault};

@@ -107,7 +107,7 @@ impl Server {
         &self.google.url
     }
 
-    /// For `GOOGLE_OAUTH_AUTHORIZE_URL`.
+    /// Where a browser asks for consent. The backend has no use for it.
     pub fn authorize_url(&self) -> String {
         format!("{}/o/oauth2/v2/auth", self.url())
     }
@@ -130,6 +130,11 @@ impl Server {
     /// For `GOOGLE_CALENDAR_URL`; ends in `/calendar/v3`.
     pub fn calendar_url(&self) -> String {
         format!("{}/calendar/v3", self.url())
+    }
+
+    /// The administration over HTTP, without its `/_fake`, for a host that serves it beside its own.
+    pub fn administration(&self) -> Router {
+        admin::http::routes().with_state(Arc::clone(&self.google))
     }
 
     /// For `GOOGLE_CLIENT_ID`.

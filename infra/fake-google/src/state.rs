@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calendar::book::{Book, Listed};
 use crate::calendar::channels::Channels;
-use crate::calendar::list::Traversals;
+use crate::calendar::traversal::Traversals;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::faults::Faults;

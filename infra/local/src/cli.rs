@@ -20,7 +20,7 @@ use crate::{outside, server};
 
 /// Runs Meridian on this machine: builds the functions, starts everything the template names, and a fake Google.
 ///
-/// Environment: WEB_URL is the web app's origin (default http://localhost:9080). If GOOGLE_OAUTH_AUTHORIZE_URL and its kin
+/// Environment: WEB_URL is the web app's origin (default http://localhost:9080). If GOOGLE_OAUTH_TOKEN_URL and its kin
 /// (GOOGLE_OAUTH_TOKEN_URL, GOOGLE_OAUTH_REVOKE_URL, GOOGLE_JWKS_URL, GOOGLE_CALENDAR_URL, GOOGLE_CLIENT_ID,
 /// GOOGLE_CLIENT_SECRET) are set, the functions talk to that Google and no fake is started.
 #[derive(Debug, Parser)]

@@ -8,10 +8,9 @@ use rand::RngExt;
 use crate::clock::Clock;
 
 /// Environment variables that say where Google is, and the template's parameters they set.
-const VARIABLES: [(&str, &str); 7] = [
+const VARIABLES: [(&str, &str); 6] = [
     ("GOOGLE_CLIENT_ID", "GoogleClientId"),
     ("GOOGLE_CLIENT_SECRET", "GoogleClientSecret"),
-    ("GOOGLE_OAUTH_AUTHORIZE_URL", "GoogleOauthAuthorizeUrl"),
     ("GOOGLE_OAUTH_TOKEN_URL", "GoogleOauthTokenUrl"),
     ("GOOGLE_OAUTH_REVOKE_URL", "GoogleOauthRevokeUrl"),
     ("GOOGLE_JWKS_URL", "GoogleJwksUrl"),
@@ -68,7 +67,6 @@ impl Google {
         let parameters = [
             ("GoogleClientId", server.client_id().to_owned()),
             ("GoogleClientSecret", server.client_secret().to_owned()),
-            ("GoogleOauthAuthorizeUrl", server.authorize_url()),
             ("GoogleOauthTokenUrl", server.token_url()),
             ("GoogleOauthRevokeUrl", server.revoke_url()),
             ("GoogleJwksUrl", server.jwks_url()),

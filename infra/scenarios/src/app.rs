@@ -1,6 +1,7 @@
 //! One bundle for one test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use auth::access::Signer;
 use contract::auth::AccessPayload;
@@ -94,6 +95,11 @@ impl TestApp {
     /// Runs what a schedule runs, to its end.
     pub async fn tick(&self, name: &str) {
         self.cloud.tick(name).await.expect("the schedule's function succeeds");
+    }
+
+    /// Moves the time on, of everything in the cloud. What is under way should have ended ([`TestApp::quiesce`]).
+    pub fn advance(&self, by: Duration) {
+        self.cloud.advance(by).expect("the clock moves");
     }
 
     /// Has the worker ask Google what changed, as a notification or the sweep does.

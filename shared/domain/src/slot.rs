@@ -108,14 +108,14 @@ impl Slot {
         EPOCH.checked_add_days(Days::new(self.0 & !IS_DATE))
     }
 
-    /// The next place of its kind: a second or a day later.
-    pub(crate) fn successor(self) -> Self {
-        Self(self.0 + 1)
+    /// The next place of its kind: a second or a day later. `None` after the last.
+    pub(crate) fn successor(self) -> Option<Self> {
+        (self != Self::LAST_INSTANT && self != Self::LAST_DATE).then_some(Self(self.0.saturating_add(1)))
     }
 
-    /// The place before of its kind; that of the first is itself.
-    pub(crate) fn predecessor(self) -> Self {
-        if self.0 & !IS_DATE == 0 { self } else { Self(self.0 - 1) }
+    /// The place before of its kind. `None` before the first.
+    pub(crate) fn predecessor(self) -> Option<Self> {
+        (self != Self::FIRST_INSTANT && self != Self::FIRST_DATE).then_some(Self(self.0.saturating_sub(1)))
     }
 
     /// The instant; of a date, its midnight in UTC.

@@ -97,14 +97,10 @@ impl Store {
     pub async fn create_user(&self, new: NewUser<'_>, now: DateTime<Utc>) -> Result<(), Error> {
         let login =
             Login { user: new.id, password_hash: new.password_hash, password_version: 0, joined_at: now };
-        let mut head = Head::new(new.epoch, new.profile, now);
-        let entries = self.default_priorities(new.id, now);
-        head.marks = head.marks_after(now);
-        let mut writes = Vec::with_capacity(entries.len() + 4);
-        for entry in entries {
-            head.seq += 1;
-            writes.push(entry(head.seq)?);
-        }
+        let head = Head::new(new.epoch, new.profile, now);
+        // What a user begins with is no change: it has the rev of the head, and whoever begins to follow the log has read it.
+        let defaults = self.default_priorities(new.id, now).into_iter();
+        let mut writes = defaults.map(|entry| entry(head.seq)).collect::<Result<Vec<_>, _>>()?;
         writes.extend([
             Write::put(&self.table, key::head(new.id).with(head), Some(is_free()), OnCondition::Retry)?,
             Write::put(

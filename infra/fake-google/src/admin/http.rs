@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::ConsentRequest;
 use crate::calendar::channels::Channel;
+use crate::calendar::scope::Scope;
 use crate::error::Refusal;
 use crate::faults::{Fault, PushFault};
 use crate::journal::Entry;
@@ -34,6 +35,8 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
             "/accounts/{email}/calendars/{calendar}/events/{event}",
             get(event).patch(edit_event).delete(delete_event),
         )
+        .route("/accounts/{email}/calendars/{calendar}/events/{event}/restore", post(restore_event))
+        .route("/accounts/{email}/calendars/{calendar}/plant", post(plant))
         .route("/calendars/{calendar}/invalidate-sync-tokens", post(invalidate_sync_tokens))
         .route("/calendars/{calendar}/pushing", post(set_pushing))
         .route("/consent", post(consent))
@@ -126,19 +129,42 @@ async fn event(
     google.event(&email, &calendar, &id).map(Json)
 }
 
+#[derive(Deserialize)]
+struct Scoped {
+    #[serde(default)]
+    scope: Scope,
+}
+
 async fn edit_event(
     State(google): Shared,
     Path((email, calendar, id)): Path<(String, String, String)>,
+    Query(Scoped { scope }): Query<Scoped>,
     Json(patch): Json<Value>,
 ) -> Answer<Value> {
-    google.edit_event(&email, &calendar, &id, patch).map(Json)
+    google.edit_series(&email, &calendar, &id, scope, patch).map(Json)
 }
 
 async fn delete_event(
     State(google): Shared,
     Path((email, calendar, id)): Path<(String, String, String)>,
+    Query(Scoped { scope }): Query<Scoped>,
 ) -> Result<StatusCode, Refusal> {
-    google.delete_event(&email, &calendar, &id).map(|()| DONE)
+    google.delete_series(&email, &calendar, &id, scope).map(|()| DONE)
+}
+
+async fn restore_event(
+    State(google): Shared,
+    Path((email, calendar, id)): Path<(String, String, String)>,
+) -> Answer<Value> {
+    google.restore_event(&email, &calendar, &id).map(Json)
+}
+
+async fn plant(
+    State(google): Shared,
+    Path((email, calendar)): Path<(String, String)>,
+    Json(events): Json<Vec<Value>>,
+) -> Result<StatusCode, Refusal> {
+    google.plant(&email, &calendar, events).map(|()| DONE)
 }
 
 async fn invalidate_sync_tokens(

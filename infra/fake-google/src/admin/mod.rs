@@ -1,21 +1,19 @@
 //! What no Google offers: acting as its users, ordering faults, looking inside. Tests call these methods on a [`crate::Server`];
 //! a shell reaches the same over HTTP ([`http`]).
 
+mod calendars;
+mod events;
 pub(crate) mod http;
 
-use serde_json::Value;
-
-use crate::calendar::book::{Book, Listed};
-use crate::calendar::channels::{Channel, Watched};
-use crate::calendar::{Fields, open};
+use crate::calendar::channels::Channel;
 use crate::error::Refusal;
 use crate::faults::{Fault, PushFault};
 use crate::journal::Entry;
 use crate::oauth::grants::Consent;
-use crate::oauth::scopes::{Access, Scopes};
+use crate::oauth::scopes::Scopes;
 use crate::oauth::token::Challenge;
 use crate::push::Delivery;
-use crate::state::{Account, Google, Paging, World};
+use crate::state::{Account, Google, Paging};
 
 /// A consent given without a browser.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -106,133 +104,6 @@ impl Google {
     }
 }
 
-/// Acting as a user of Google's own calendar app. `calendar` is an id or `primary`; refusals are those of the API.
-impl Google {
-    /// Adds an event; an id may be given, of any form.
-    ///
-    /// # Errors
-    /// As the API refuses it.
-    pub fn create_event(&self, email: &str, calendar: &str, event: Value) -> Result<Value, Refusal> {
-        let given = fields(event)?;
-        let mut world = self.world();
-        let id = given.get("id").and_then(Value::as_str).map_or_else(|| world.event_id(), str::to_owned);
-        self.edit(&mut world, email, calendar, |book, at| {
-            book.insert(&id, given, email, at).map(|event| shown(&event))
-        })
-    }
-
-    /// Merges `patch` into an event; null removes a member.
-    ///
-    /// # Errors
-    /// As the API refuses it.
-    pub fn edit_event(&self, email: &str, calendar: &str, id: &str, patch: Value) -> Result<Value, Refusal> {
-        let patch = fields(patch)?;
-        let change = |book: &mut Book, at| book.patch(id, patch, None, at).map(|event| shown(&event));
-        self.edit(&mut self.world(), email, calendar, change)
-    }
-
-    /// Deletes an event.
-    ///
-    /// # Errors
-    /// As the API refuses it.
-    pub fn delete_event(&self, email: &str, calendar: &str, id: &str) -> Result<(), Refusal> {
-        self.edit(&mut self.world(), email, calendar, |book, at| book.delete(id, None, at))
-    }
-
-    /// An event, deleted ones included.
-    ///
-    /// # Errors
-    /// If there is no such calendar or event.
-    pub fn event(&self, email: &str, calendar: &str, id: &str) -> Result<Value, Refusal> {
-        let world = self.world();
-        let calendar = open(&world, email, calendar, Access::ReadEvents)?;
-        world.books.get(&calendar).ok_or_else(Refusal::not_found)?.event(id).map(|event| shown(&event))
-    }
-
-    /// All events of a calendar as they are kept, deleted ones included, in the order of their ids.
-    ///
-    /// # Errors
-    /// If there is no such calendar.
-    pub fn events(&self, email: &str, calendar: &str) -> Result<Vec<Value>, Refusal> {
-        let world = self.world();
-        let calendar = open(&world, email, calendar, Access::ReadEvents)?;
-        let book = world.books.get(&calendar).ok_or_else(Refusal::not_found)?;
-        Ok(book.events.values().map(|stored| shown(&stored.fields)).collect())
-    }
-
-    fn edit<T>(
-        &self,
-        world: &mut World,
-        email: &str,
-        calendar: &str,
-        change: impl FnOnce(&mut Book, i64) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let calendar = open(world, email, calendar, Access::WriteEvents)?;
-        self.write(world, &calendar, change)
-    }
-}
-
-/// Calendars and their lists.
-impl Google {
-    /// Adds a calendar of the account, in the zone of its primary one, and returns its id.
-    ///
-    /// # Errors
-    /// If there is no such account.
-    pub fn create_calendar(&self, email: &str, summary: &str) -> Result<String, Refusal> {
-        let mut world = self.world();
-        let zone = world.accounts.get(email).ok_or_else(Refusal::not_found)?.time_zone;
-        let id = format!("{}@group.calendar.google.com", world.event_id());
-        let at = world.commit_at(self.now());
-        world.books.insert(id.clone(), Book::new(email, summary, zone, at));
-        self.put_on_list(&mut world, email, &id, "owner", false);
-        Ok(id)
-    }
-
-    /// Puts a calendar on an account's list with a role (`owner`, `writer`, `reader`, …), or changes the role.
-    ///
-    /// # Errors
-    /// If there is no such account or calendar.
-    pub fn share_calendar(&self, calendar: &str, email: &str, role: &str) -> Result<(), Refusal> {
-        let mut world = self.world();
-        if !world.books.contains_key(calendar) || !world.accounts.contains_key(email) {
-            return Err(Refusal::not_found());
-        }
-        self.put_on_list(&mut world, email, calendar, role, false);
-        Ok(())
-    }
-
-    /// Takes a calendar off an account's list, and with it the account's access.
-    ///
-    /// # Errors
-    /// If it is not there.
-    pub fn unlist_calendar(&self, calendar: &str, email: &str) -> Result<(), Refusal> {
-        let mut world = self.world();
-        let role = {
-            let entry = world.lists.get(email).and_then(|list| list.get(calendar));
-            entry.ok_or_else(Refusal::not_found)?.role.clone()
-        };
-        self.put_on_list(&mut world, email, calendar, &role, true);
-        Ok(())
-    }
-
-    fn put_on_list(&self, world: &mut World, email: &str, calendar: &str, role: &str, is_removed: bool) {
-        let changed = world.commit_at(self.now());
-        let (role, is_primary) = (role.to_owned(), calendar == email);
-        let entry = Listed { role, is_primary, is_selected: true, is_removed, changed };
-        world.lists.entry(email.to_owned()).or_default().insert(calendar.to_owned(), entry);
-        self.announce(world, |channel| channel.watched == Watched::CalendarList && channel.owner == email);
-    }
-
-    /// From now on the calendar opens channels (`true`) or refuses them as holiday calendars do (`false`).
-    ///
-    /// # Errors
-    /// If there is no such calendar.
-    pub fn set_pushing(&self, calendar: &str, is_pushing: bool) -> Result<(), Refusal> {
-        self.world().books.get_mut(calendar).ok_or_else(Refusal::not_found)?.is_pushing = is_pushing;
-        Ok(())
-    }
-}
-
 /// Faults, and how lists behave.
 impl Google {
     /// Orders a fault.
@@ -306,15 +177,4 @@ impl Google {
     pub async fn idle(&self) {
         self.pushes.idle().await;
     }
-}
-
-fn fields(event: Value) -> Result<Fields, Refusal> {
-    match event {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(Refusal::bad("parseError", "Parse Error")),
-    }
-}
-
-fn shown(event: &Fields) -> Value {
-    Value::Object(event.clone())
 }

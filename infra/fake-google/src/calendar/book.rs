@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Fields;
 use super::event::{self, Commit};
+use super::series::Inheritance;
 use crate::error::Refusal;
 
 /// A calendar as one account sees it on its list.
@@ -53,6 +54,9 @@ pub(crate) struct Book {
     pub generation: u64,
     /// Holiday and birthday calendars send no notifications.
     pub is_pushing: bool,
+    /// Are exceptions whose slot is gone told as cancelled once more, or do they just vanish?
+    #[serde(default)]
+    pub tells_dropped_exceptions: bool,
 }
 
 /// A write's condition and the change it makes to what is there.
@@ -61,11 +65,22 @@ type Change<'a> = dyn FnOnce(&Fields, Commit<'_>) -> Result<Fields, Refusal> + '
 impl Book {
     pub(crate) fn new(owner: &str, summary: &str, zone: Tz, at: i64) -> Self {
         let (summary, owner) = (summary.to_owned(), owner.to_owned());
-        Self { summary, owner, zone, events: BTreeMap::new(), newest: at, generation: 0, is_pushing: true }
+        Self {
+            summary,
+            owner,
+            zone,
+            events: BTreeMap::new(),
+            newest: at,
+            generation: 0,
+            is_pushing: true,
+            tells_dropped_exceptions: false,
+        }
     }
 
+    /// An event, deleted or not; an instance of a series too that nobody has changed.
     pub(crate) fn event(&self, id: &str) -> Result<Arc<Fields>, Refusal> {
-        self.events.get(id).map(|stored| Arc::clone(&stored.fields)).ok_or_else(Refusal::not_found)
+        let stored = self.events.get(id).map(|stored| Arc::clone(&stored.fields));
+        stored.or_else(|| self.unchanged(id).map(Arc::new)).ok_or_else(Refusal::not_found)
     }
 
     /// Adds an event. The id of a deleted one is taken as well.
@@ -80,7 +95,19 @@ impl Book {
             return Err(Refusal::duplicate());
         }
         let fields = event::created(id, given, Commit { at, zone: self.zone, owner: &self.owner, author })?;
-        Ok(self.keep(id, fields, at))
+        let fields = self.keep(id, fields, at);
+        if let Some(series) = event::master_of(&fields) {
+            self.touch(series, at);
+        }
+        Ok(fields)
+    }
+
+    /// Puts an event there as it is given, and fills in what is missing.
+    pub(crate) fn plant(&mut self, id: &str, given: Fields, author: &str, at: i64) -> Result<(), Refusal> {
+        let commit = Commit { at, zone: self.zone, owner: &self.owner, author };
+        let fields = event::planted(id, given, commit)?;
+        self.keep(id, fields, at);
+        Ok(())
     }
 
     /// Replaces an event (`PUT`).
@@ -105,15 +132,13 @@ impl Book {
         self.change(id, if_match, at, Box::new(|previous, commit| event::patched(previous, patch, commit)))
     }
 
-    /// Deletes an event; of a series, its exceptions vanish with it.
+    /// Deletes an event; of a series, its exceptions vanish with it. A deleted instance stays as an exception.
     pub(crate) fn delete(&mut self, id: &str, if_match: Option<&str>, at: i64) -> Result<(), Refusal> {
         let delete = |previous: &Fields, commit: Commit<'_>| match event::is_cancelled(previous) {
             true => Err(Refusal::deleted()),
             false => Ok(event::cancelled(previous, commit)),
         };
-        self.change(id, if_match, at, Box::new(delete))?;
-        self.events.retain(|_, stored| event::master_of(&stored.fields) != Some(id));
-        Ok(())
+        self.change(id, if_match, at, Box::new(delete)).map(drop)
     }
 
     fn change(
@@ -129,14 +154,17 @@ impl Book {
         if !if_match.is_none_or(is_fresh) {
             return Err(Refusal::stale_etag());
         }
-        let commit = Commit { at, zone: self.zone, owner: &self.owner, author: &self.owner };
-        let fields = change(&previous, commit)?;
-        Ok(self.keep(id, fields, at))
+        let fields = change(&previous, self.commit(at))?;
+        Ok(self.settle(id, &previous, fields, at, Inheritance::WhatWasSame))
     }
 
-    fn keep(&mut self, id: &str, fields: Fields, at: i64) -> Arc<Fields> {
+    pub(super) fn commit(&self, at: i64) -> Commit<'_> {
+        Commit { at, zone: self.zone, owner: &self.owner, author: &self.owner }
+    }
+
+    pub(super) fn keep(&mut self, id: &str, fields: Fields, at: i64) -> Arc<Fields> {
         let fields = Arc::new(fields);
-        self.newest = at;
+        self.newest = self.newest.max(at);
         self.events.insert(id.to_owned(), Stored { fields: Arc::clone(&fields), changed: at });
         fields
     }

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use serde_json::{Value, json};
 
 use super::book::{Book, Listed};
-use super::list::{Pairs, Question};
+use super::question::{Pairs, Question};
 use super::{Caller, Fields, event};
 use crate::error::Refusal;
 use crate::oauth::scopes::Access;

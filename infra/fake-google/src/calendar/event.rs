@@ -2,10 +2,11 @@
 //!
 //! Events are kept as the JSON objects they arrived as, so that a member nobody here knows survives.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
+use super::recurrence::Pattern;
 use super::{Fields, time};
 use crate::error::Refusal;
 
@@ -67,6 +68,28 @@ pub(crate) fn created(id: &str, mut given: Fields, commit: Commit<'_>) -> Result
     settled(given, 0, commit)
 }
 
+/// An event as it is given; only what is missing comes from here. A cancelled instance needs no time but its original one.
+pub(crate) fn planted(id: &str, mut given: Fields, commit: Commit<'_>) -> Result<Fields, Refusal> {
+    if is_cancelled(&given) && !given.contains_key("start") {
+        let point = given.get("originalStartTime").cloned();
+        let point = point.unwrap_or_else(|| json!({"date": instant(commit.at).date_naive().to_string()}));
+        let end =
+            match point.get("date").and_then(Value::as_str).and_then(|day| day.parse::<NaiveDate>().ok()) {
+                Some(day) => json!({"date": day.succ_opt().unwrap_or(day).to_string()}),
+                None => point.clone(),
+            };
+        given.insert("start".to_owned(), point);
+        given.insert("end".to_owned(), end);
+    }
+    let verbatim: Vec<(String, Value)> = ["creator", "organizer", "created", "htmlLink"]
+        .into_iter()
+        .filter_map(|name| given.get(name).map(|value| (name.to_owned(), value.clone())))
+        .collect();
+    let mut fields = created(id, given, commit)?;
+    fields.extend(verbatim);
+    Ok(fields)
+}
+
 /// `previous` with everything that a client may set replaced by `given`.
 pub(crate) fn replaced(previous: &Fields, mut given: Fields, commit: Commit<'_>) -> Result<Fields, Refusal> {
     if is_cancelled(previous)
@@ -93,7 +116,7 @@ pub(crate) fn replaced(previous: &Fields, mut given: Fields, commit: Commit<'_>)
     let is_moved =
         ["start", "end", "recurrence"].iter().any(|name| settled.get(*name) != previous.get(*name));
     if is_moved {
-        let next = sequence(&settled) + 1;
+        let next = sequence(&settled).max(current + 1);
         settled.insert("sequence".to_owned(), next.into());
     }
     Ok(settled)
@@ -124,7 +147,7 @@ fn merge(target: &mut Fields, patch: Fields) {
 pub(crate) fn cancelled(previous: &Fields, commit: Commit<'_>) -> Fields {
     let mut fields = previous.clone();
     fields.insert("status".to_owned(), "cancelled".into());
-    stamped(fields, commit)
+    stamped(fields, commit.at)
 }
 
 /// The form an event has in a list: of a cancelled one, only what Google guarantees.
@@ -141,6 +164,10 @@ pub(crate) fn listed(fields: &Fields) -> Value {
 fn settled(mut fields: Fields, sequence: i64, commit: Commit<'_>) -> Result<Fields, Refusal> {
     check_recurrence(&fields)?;
     time::normalise(&mut fields, commit.zone)?;
+    if fields.get("recurrence").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        fields.remove("recurrence");
+    }
+    Pattern::of(&fields, commit.zone)?;
     for name in ["summary", "description", "location"] {
         if fields.get(name).is_some_and(|text| text == "") {
             fields.remove(name);
@@ -153,7 +180,7 @@ fn settled(mut fields: Fields, sequence: i64, commit: Commit<'_>) -> Result<Fiel
     if !fields.get("sequence").is_some_and(Value::is_i64) {
         fields.insert("sequence".to_owned(), sequence.into());
     }
-    Ok(stamped(fields, commit))
+    Ok(stamped(fields, commit.at))
 }
 
 fn check_recurrence(fields: &Fields) -> Result<(), Refusal> {
@@ -175,10 +202,10 @@ fn check_recurrence(fields: &Fields) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn stamped(mut fields: Fields, commit: Commit<'_>) -> Fields {
-    fields.insert("etag".to_owned(), etag(commit.at).into());
-    fields
-        .insert("updated".to_owned(), instant(commit.at).to_rfc3339_opts(SecondsFormat::Millis, true).into());
+/// `fields` as of the commit `at`.
+pub(crate) fn stamped(mut fields: Fields, at: i64) -> Fields {
+    fields.insert("etag".to_owned(), etag(at).into());
+    fields.insert("updated".to_owned(), instant(at).to_rfc3339_opts(SecondsFormat::Millis, true).into());
     fields
 }
 

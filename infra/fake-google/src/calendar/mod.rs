@@ -6,8 +6,15 @@ pub(crate) mod channels;
 pub(crate) mod cursor;
 pub(crate) mod event;
 pub(crate) mod events;
+mod filter;
+pub(crate) mod instance;
 pub(crate) mod list;
+pub(crate) mod question;
+pub(crate) mod recurrence;
+pub(crate) mod scope;
+pub(crate) mod series;
 mod time;
+pub(crate) mod traversal;
 
 use std::sync::Arc;
 
@@ -37,6 +44,7 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
             "/calendars/{calendar}/events/{event}",
             get(events::get).put(events::update).patch(events::patch).delete(events::delete),
         )
+        .route("/calendars/{calendar}/events/{event}/instances", get(list::instances))
         .route("/channels/stop", post(channels::stop))
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn moment(fields: &Fields, which: &'static str, zone: Tz) -> Result<M
 }
 
 /// The instant of a wall-clock time: the first of two, and an hour later in a gap.
-fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
+pub(crate) fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
     let at = |local: NaiveDateTime| zone.from_local_datetime(&local).earliest();
     at(local).or_else(|| at(local + TimeDelta::hours(1))).unwrap_or_else(|| zone.from_utc_datetime(&local))
 }
@@ -88,7 +88,7 @@ pub(crate) fn normalise(fields: &mut Fields, zone: Tz) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn written(moment: Moment, named_zone: Option<Value>, zone: Tz) -> Value {
+pub(crate) fn written(moment: Moment, named_zone: Option<Value>, zone: Tz) -> Value {
     match moment {
         Moment::Day(day) => json!({"date": day.to_string()}),
         Moment::Instant(instant) => json!({

@@ -13,7 +13,8 @@ impl Pattern<'_> {
         while let Some(first) = start.filter(|_| found.len() < limit) {
             let end = self.shifted(first, days).min(to);
             found.extend(self.slots(first, end));
-            start = if end < to { self.next(self.after(end)).filter(|next| *next <= to) } else { None };
+            let after = end.successor().filter(|_| end < to);
+            start = after.and_then(|after| self.next(after)).filter(|next| *next <= to);
             days = days.saturating_mul(2);
         }
         found.truncate(limit);

@@ -4,7 +4,9 @@
 //! slots are. Nothing is counted from the start of time: every question looks at the periods near it, so the year 2900 of an endless
 //! series costs what this week costs.
 
+mod course;
 mod dates;
+mod days;
 mod expand;
 mod first;
 mod moved;

@@ -2,24 +2,19 @@
 //!
 //! Rules run on the wall clock of the zone; each occurrence becomes an instant only then, so the time of day is the same all year.
 
-use std::collections::BTreeSet;
+use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
-
-use super::Recurrence;
-use super::dates::When;
-use super::expand::Run;
+use super::course::Courses;
 use super::rule::Rule;
+use super::{Part, Recurrence};
 use crate::{EventTime, Slot, Zone};
 
-/// How far the wall-clock times of a window may lie outside it: no gap in any zone is longer than a day.
-const MARGIN: TimeDelta = TimeDelta::hours(50);
-/// The first windows that are searched for the next or the last slot, in days; each further one is four times as long.
-const FIRST_SEARCH: i64 = 64;
-/// The most occurrences that are counted to find where a COUNT ends; a rule with a greater COUNT ends there.
-const COUNTED: u32 = 20_000;
+/// How many times the search for a slot goes on where all that it found was excluded; each further search takes in a day more.
+const SEARCHES: i64 = 600;
 
 /// Where and how a rule runs: what a series' slots are computed from.
+///
+/// An all-day series has dates for slots, any other instants; a window may be asked for in either.
 #[derive(Clone, Copy, Debug)]
 pub struct Pattern<'a> {
     /// The start of the series: the time of day and the days that the rule does not name come from it.
@@ -38,37 +33,15 @@ impl<'a> Pattern<'a> {
         Self { start, zone, recurrence, last: None }
     }
 
-    /// The slots in `[from, to]`, sorted, each once. Costs the same however far `from` is from the start.
+    /// The slots in `[from, to]`, sorted, each once. Costs what the window holds, however far it is from the start.
     pub fn slots(&self, from: Slot, to: Slot) -> Vec<Slot> {
-        if to < from {
-            return Vec::new();
-        }
-        let mut slots: BTreeSet<Slot> =
-            self.recurrence.rules().flat_map(|rule| self.of_rule(rule, from, to)).collect();
-        slots.extend(self.listed(self.recurrence.dates()).filter(|slot| (from..=to).contains(slot)));
-        if self.recurrence.rules().next().is_none() {
-            slots.extend(Slot::of(self.start).filter(|slot| (from..=to).contains(slot)));
-        }
-        if slots.is_empty() {
-            return Vec::new();
-        }
-        for rule in self.recurrence.ex_rules() {
-            for slot in self.of_rule(rule, from, to) {
-                slots.remove(&slot);
-            }
-        }
-        for slot in self.listed(self.recurrence.ex_dates()) {
-            slots.remove(&slot);
-        }
-        if !self.is_all_day() {
-            self.remove_dates(&mut slots);
-        }
-        slots.into_iter().collect()
+        let (from, to) = (self.own(from).max(self.earliest()), self.own(to).min(self.latest()));
+        if to < from { Vec::new() } else { Courses::new(self).slots(from, to) }
     }
 
     /// Whether there is an occurrence in this slot.
     pub fn contains(&self, slot: Slot) -> bool {
-        !self.slots(slot, slot).is_empty()
+        slot.date().is_some() == self.is_all_day() && !self.slots(slot, slot).is_empty()
     }
 
     /// The first slot.
@@ -76,16 +49,17 @@ impl<'a> Pattern<'a> {
         self.next(self.earliest())
     }
 
-    /// The first slot at or after `from`.
+    /// The first slot at or after `from`. Where some hundred thousand days in a row are excluded, none is found.
     pub fn next(&self, from: Slot) -> Option<Slot> {
-        let end = self.end();
-        let (mut from, mut days) = (from.max(self.earliest()), FIRST_SEARCH);
-        while from <= end {
-            let to = self.shifted(from, days).min(end);
-            if let Some(slot) = self.slots(from, to).first() {
+        let courses = Courses::new(self);
+        let mut from = self.own(from).max(self.earliest());
+        for days in 0..SEARCHES {
+            let candidate = courses.next(from)?;
+            let to = self.shifted(candidate, days);
+            if let Some(slot) = courses.slots(from, to).first() {
                 return Some(*slot);
             }
-            (from, days) = (self.after(to), days.saturating_mul(4));
+            from = to.successor().filter(|next| *next <= self.latest())?;
         }
         None
     }
@@ -95,17 +69,15 @@ impl<'a> Pattern<'a> {
         if self.is_endless() {
             return None;
         }
-        let earliest = self.earliest();
-        let (mut to, mut days) = (self.end(), FIRST_SEARCH);
-        while to >= earliest {
-            let from = self.shifted(to, -days).max(earliest);
-            if let Some(slot) = self.slots(from, to).last() {
+        let courses = Courses::new(self);
+        let mut to = self.latest();
+        for days in 0..SEARCHES {
+            let candidate = courses.previous(to)?;
+            let from = self.shifted(candidate, -days);
+            if let Some(slot) = courses.slots(from, to).last() {
                 return Some(*slot);
             }
-            if from == earliest {
-                return None;
-            }
-            (to, days) = (self.before_second(from), days.saturating_mul(4));
+            to = from.predecessor()?;
         }
         None
     }
@@ -121,9 +93,17 @@ impl<'a> Pattern<'a> {
 
     /// The start on the wall clock of the zone, in whole seconds.
     pub(super) fn start_clock(&self) -> NaiveDateTime {
-        match self.start.date() {
+        self.clock_of(self.start)
+    }
+
+    /// A time on the wall clock of the zone, in whole seconds.
+    pub(super) fn clock_of(&self, time: &EventTime) -> NaiveDateTime {
+        match time.date() {
             Some(date) => date.and_time(NaiveTime::MIN),
-            None => whole_seconds(self.zone.wall_clock(self.start.instant())),
+            None => {
+                let clock = self.zone.wall_clock(time.instant());
+                clock.with_nanosecond(0).unwrap_or(clock)
+            }
         }
     }
 
@@ -131,43 +111,22 @@ impl<'a> Pattern<'a> {
     pub(super) fn clock(&self, slot: Slot) -> NaiveDateTime {
         match slot.date() {
             Some(date) => date.and_time(NaiveTime::MIN),
-            None if self.is_all_day() => self.zone.wall_clock(slot.instant()).date().and_time(NaiveTime::MIN),
             None => self.zone.wall_clock(slot.instant()),
         }
     }
 
     /// The slot of a wall-clock time. The start itself keeps its instant, should its time come twice that day.
-    pub(super) fn slot(&self, clock: NaiveDateTime) -> Option<Slot> {
+    pub(super) fn slot(&self, clock: NaiveDateTime, start: NaiveDateTime) -> Option<Slot> {
         if self.is_all_day() {
             Slot::on(clock.date())
-        } else if clock == self.start_clock() {
+        } else if clock == start {
             Slot::of(self.start)
         } else {
             Slot::at(self.zone.instant(clock))
         }
     }
 
-    /// The occurrences of one rule on the wall clock, from the start of the series on, that come before `to` and before the rule's end.
-    pub(super) fn clocks(&self, rule: &Rule, from: NaiveDateTime, to: NaiveDateTime) -> Vec<NaiveDateTime> {
-        let run = Run::new(rule, self.start_clock(), self.is_all_day());
-        let to = self.counted_end(rule, &run).map_or(to, |end| end.min(to));
-        run.near(from).skip_while(|at| *at < from).take_while(|at| *at <= to).collect()
-    }
-
-    fn of_rule(&self, rule: &Rule, from: Slot, to: Slot) -> Vec<Slot> {
-        let to = self.until(rule).map_or(to, |until| until.min(to));
-        if to < from {
-            return Vec::new();
-        }
-        let margin = |clock: NaiveDateTime, by: TimeDelta| clock.checked_add_signed(by).unwrap_or(clock);
-        self.clocks(rule, margin(self.clock(from), -MARGIN), margin(self.clock(to), MARGIN))
-            .into_iter()
-            .filter_map(|clock| self.slot(clock))
-            .filter(|slot| (from..=to).contains(slot))
-            .collect()
-    }
-
-    /// The last slot that UNTIL allows.
+    /// The last slot that UNTIL allows; before 1900 that is the first one, where nothing stands.
     pub(super) fn until(&self, rule: &Rule) -> Option<Slot> {
         let until = rule.until?;
         let slot = if self.is_all_day() {
@@ -175,97 +134,43 @@ impl<'a> Pattern<'a> {
         } else {
             Slot::at(until.last_instant(self.zone))
         };
-        // An end before 1900 ends everything.
-        Some(slot.unwrap_or_else(|| self.earliest()))
-    }
-
-    /// The occurrence with which a COUNT ends.
-    fn counted_end(&self, rule: &Rule, run: &Run) -> Option<NaiveDateTime> {
-        let count = rule.count?;
-        if let Some(last) = self.known_end() {
-            return Some(last);
-        }
-        let count = usize::try_from(count.min(COUNTED)).unwrap_or(usize::MAX);
-        run.near(self.start_clock()).take(count).last().or(Some(NaiveDateTime::MIN))
+        Some(slot.unwrap_or(self.earliest()).min(self.latest()))
     }
 
     /// The known last slot, where it can only come from the one rule there is.
-    fn known_end(&self) -> Option<NaiveDateTime> {
+    pub(super) fn known_end(&self) -> Option<NaiveDateTime> {
         let last = self.last?;
-        let is_alone = self
-            .recurrence
-            .parts
-            .iter()
-            .all(|part| !matches!(part, super::Part::Dates(_) | super::Part::ExRule(_)))
-            && self.recurrence.rules().count() == 1;
-        is_alone.then(|| self.clock(last))
+        let parts = &self.recurrence.parts;
+        let has_more = parts.iter().any(|part| matches!(part, Part::Dates(_) | Part::ExRule(_)));
+        (!has_more && self.recurrence.rules().count() == 1).then(|| self.clock(last))
     }
 
-    fn listed<'s>(&'s self, dates: impl Iterator<Item = When> + 's) -> impl Iterator<Item = Slot> + 's {
-        let (start, is_all_day) = (self.start_clock(), self.is_all_day());
-        dates.filter_map(move |when| when.slot(self.zone, start, is_all_day))
+    /// A slot as one of this series' kind: an instant in an all-day series means its date there, a date in one of times its midnight.
+    fn own(&self, slot: Slot) -> Slot {
+        let own = match slot.date() {
+            Some(date) if !self.is_all_day() => Slot::at(self.zone.instant(date.and_time(NaiveTime::MIN))),
+            None if self.is_all_day() => Slot::on(self.zone.wall_clock(slot.instant()).date()),
+            _ => Some(slot),
+        };
+        own.unwrap_or(self.earliest())
     }
 
-    /// An EXDATE that is a date takes its whole day from a series of times.
-    fn remove_dates(&self, slots: &mut BTreeSet<Slot>) {
-        let dates: BTreeSet<NaiveDate> = self
-            .recurrence
-            .ex_dates()
-            .filter_map(|when| if let When::Date(date) = when { Some(date) } else { None })
-            .collect();
-        if !dates.is_empty() {
-            slots.retain(|slot| !dates.contains(&self.clock(*slot).date()));
-        }
-    }
-
-    /// The earliest slot that there can be: that of the start, or of a date that is listed before it.
+    /// The earliest slot that can be, by its kind.
     fn earliest(&self) -> Slot {
-        let zero = if self.is_all_day() { Slot::FIRST_DATE } else { Slot::FIRST_INSTANT };
-        let start = Slot::of(self.start).unwrap_or(zero);
-        self.listed(self.recurrence.dates()).fold(start, Slot::min)
+        if self.is_all_day() { Slot::FIRST_DATE } else { Slot::FIRST_INSTANT }
     }
 
-    /// The latest slot that there can be.
-    fn end(&self) -> Slot {
-        let last = if self.is_all_day() { Slot::LAST_DATE } else { Slot::LAST_INSTANT };
-        if self.is_endless() {
-            return last;
-        }
-        let ends = self.recurrence.rules().filter_map(|rule| {
-            self.until(rule).or_else(|| {
-                let run = Run::new(rule, self.start_clock(), self.is_all_day());
-                self.counted_end(rule, &run).and_then(|clock| self.slot(clock))
-            })
-        });
-        let start = Slot::of(self.start).unwrap_or_else(|| self.earliest());
-        ends.chain(self.listed(self.recurrence.dates())).fold(start, Slot::max).min(last)
+    /// The latest slot that can be, by its kind.
+    fn latest(&self) -> Slot {
+        if self.is_all_day() { Slot::LAST_DATE } else { Slot::LAST_INSTANT }
     }
 
     /// A slot some days on, or back.
     pub(super) fn shifted(&self, slot: Slot, days: i64) -> Slot {
-        let by = TimeDelta::try_days(days).unwrap_or(TimeDelta::MAX);
-        let (first, last) = if self.is_all_day() {
-            (Slot::FIRST_DATE, Slot::LAST_DATE)
-        } else {
-            (Slot::FIRST_INSTANT, Slot::LAST_INSTANT)
-        };
-        let moved = slot.instant().checked_add_signed(by).and_then(|at| self.slot_near(at));
-        moved.unwrap_or(if days < 0 { first } else { last }).clamp(first, last)
+        let end = if days < 0 { self.earliest() } else { self.latest() };
+        let at = slot.instant().checked_add_signed(TimeDelta::days(days));
+        let moved =
+            at.and_then(|at| if self.is_all_day() { Slot::on(at.date_naive()) } else { Slot::at(at) });
+        moved.unwrap_or(end).clamp(self.earliest(), self.latest())
     }
-
-    fn slot_near(&self, at: DateTime<Utc>) -> Option<Slot> {
-        if self.is_all_day() { Slot::on(at.date_naive()) } else { Slot::at(at) }
-    }
-
-    pub(super) fn after(&self, slot: Slot) -> Slot {
-        slot.successor()
-    }
-
-    fn before_second(&self, slot: Slot) -> Slot {
-        slot.predecessor()
-    }
-}
-
-fn whole_seconds(clock: NaiveDateTime) -> NaiveDateTime {
-    clock.with_nanosecond(0).unwrap_or(clock)
 }

@@ -136,7 +136,7 @@ impl Rule {
             "BYWEEKNO" => self.by_week_no = signed(name, value, -53..=53)?,
             "BYYEARDAY" => self.by_year_day = signed(name, value, -366..=366)?,
             "BYMONTHDAY" => self.by_month_day = signed(name, value, -31..=31)?,
-            "BYDAY" => self.by_day = self.days(value)?,
+            "BYDAY" => self.by_day = self.read_days(value)?,
             "BYHOUR" => self.by_hour = numbers(name, value, 0..=23)?,
             "BYMINUTE" => self.by_minute = numbers(name, value, 0..=59)?,
             "BYSECOND" => self.by_second = numbers(name, value, 0..=59)?,
@@ -146,7 +146,7 @@ impl Rule {
         Ok(())
     }
 
-    fn days(&self, list: &str) -> Result<Vec<ByDay>, Refusal> {
+    fn read_days(&self, list: &str) -> Result<Vec<ByDay>, Refusal> {
         let most = if self.frequency == Frequency::Monthly { 5 } else { 53 };
         list.split(',')
             .map(|value| {

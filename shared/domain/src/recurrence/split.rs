@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::dates::When;
+use super::expand::{Run, Towards};
 use super::rule::Rule;
 use super::{Part, Pattern, Recurrence};
 use crate::Slot;
@@ -72,8 +73,10 @@ impl Pattern<'_> {
             return None;
         }
         let Some(count) = rule.count else { return Some(rule.clone()) };
-        let clock = self.clock(slot);
-        let gone = self.clocks(rule, self.start_clock(), clock).into_iter().filter(|at| *at < clock).count();
+        let (start, clock) = (self.start_clock(), self.clock(slot));
+        let run = Run::new(rule, start, self.is_all_day());
+        let before = run.walk(start, Towards::Future).within(clock).filter(|at| *at < clock);
+        let gone = before.take(usize::try_from(count).unwrap_or(usize::MAX)).count();
         let left = count.checked_sub(u32::try_from(gone).ok()?).filter(|left| *left > 0)?;
         Some(Rule { count: Some(left), ..rule.clone() })
     }

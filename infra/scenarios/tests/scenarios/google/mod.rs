@@ -14,7 +14,7 @@ const UPDATE: &str = "calendar.events.update";
 const DELETE: &str = "calendar.events.delete";
 
 /// A person whose calendar is connected and imported.
-async fn connected(app: &TestApp) -> Browser {
+pub(crate) async fn connected(app: &TestApp) -> Browser {
     let browser = app.person().await;
     browser.connect_google(app.google()).await.ok();
     app.quiesce().await;
@@ -22,7 +22,7 @@ async fn connected(app: &TestApp) -> Browser {
     browser
 }
 
-fn lunch() -> Value {
+pub(crate) fn lunch() -> Value {
     json!({
         "summary": "Lunch",
         "start": { "dateTime": "2026-11-20T12:00:00-06:00", "timeZone": "America/Chicago" },
@@ -92,6 +92,6 @@ async fn notify(app: &TestApp, channel: &str, token: &str, resource: &str) -> (u
 }
 
 /// The next change in Google is one that we are not told of.
-fn miss_next_notification(google: &Server) {
+pub(crate) fn miss_next_notification(google: &Server) {
     google.inject_push(PushFault { channel: None, count: 1, effect: PushEffect::Drop });
 }
