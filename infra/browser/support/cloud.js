@@ -14,7 +14,7 @@ const READY = /Meridian is ready on (http:\/\/\S+)/;
 export async function startCloud(webUrl) {
   // Kept only as long as the cloud runs. The keys are in it: a test that wants an expired token has to sign one.
   const data = await mkdtemp(join(tmpdir(), "meridian-browser-"));
-  const child = spawn("cargo", ["run", "--quiet", "--bin", "local", "--", "--port", "0", "--data", data], {
+  const child = spawn("cargo", ["run", "--quiet", "--bin", "local", "--", "--port", "0", "--socket-port", "0", "--data", data], {
     cwd: REPOSITORY,
     env: { ...process.env, WEB_URL: webUrl },
     stdio: ["ignore", "pipe", "inherit"],

@@ -19,6 +19,9 @@ async fn main() -> Result<(), Error> {
 
 #[expect(clippy::panic, reason = "a test asks for a function that panics")]
 async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if event.payload["requestContext"]["connectionId"].is_string() {
+        return converse(&event).await;
+    }
     let id = &event.context.request_id;
     println!("{}", json!({ "level": "INFO", "message": "invocation", "request_id": id, "read_units": 1.5 }));
     if let Some(records) = event.payload["Records"].as_array() {
@@ -42,6 +45,20 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "answer" => Ok(command["answer"].clone()),
         _ => Ok(json!({ "pid": std::process::id(), "event": event.payload })),
     }
+}
+
+/// Admits, or does what a query or a message says; the event itself is in the log.
+async fn converse(event: &LambdaEvent<Value>) -> Result<Value, Error> {
+    let id = &event.context.request_id;
+    println!("{}", json!({ "message": "invocation", "request_id": id, "event": event.payload }));
+    let query = &event.payload["queryStringParameters"];
+    wait(&query["ms"].as_str().and_then(|ms| ms.parse::<u64>().ok()).into()).await;
+    let command = if query.is_null() { command(&event.payload) } else { query.clone() };
+    if command["do"] == "fail" {
+        return Err("as told".into());
+    }
+    let status = command["status"].as_str().unwrap_or("200");
+    Ok(json!({ "statusCode": status.parse::<u16>()?, "body": event.payload.to_string() }))
 }
 
 /// What to do: the event itself, or the body of an HTTP event.

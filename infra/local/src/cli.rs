@@ -37,6 +37,12 @@ struct Common {
     /// Port of the front door, or where to find the running cloud
     #[arg(long, default_value_t = 3000, global = true)]
     port: u16,
+    /// Port of the WebSocket API
+    #[arg(long, default_value_t = 3001, global = true)]
+    socket_port: u16,
+    /// Make the time limits of sockets shorter: API Gateway's two hours, and ten minutes without a message, divided by this
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    socket_limits_divided_by: u32,
     /// Directory that keeps table, keys and Google's accounts from one run to the next [default: memory only]
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
@@ -99,7 +105,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn serve(common: Common) -> anyhow::Result<()> {
     // Before the build: nobody wants to wait for one and then learn that the port is taken.
-    drop(server::bind_front(common.port).await?);
+    drop(server::bind_front(common.port, server::FRONT).await?);
+    drop(server::bind_front(common.socket_port, server::SOCKET).await?);
     let names = function_names()?;
     let directory = built(&names, common.release)?;
     let cloud = Cloud::start(common.options(directory, Output::Stdout)).await?;
@@ -126,7 +133,7 @@ async fn invoke(mut common: Common, function: &str, file: &Path) -> anyhow::Resu
     let event: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
     let directory = built(&[function.to_owned()], common.release)?;
-    common.port = 0;
+    (common.port, common.socket_port) = (0, 0);
     let cloud = Cloud::start(common.options(directory, Output::Stderr)).await?;
     let answer = cloud.invoke(function, &event).await?;
     match serde_json::from_slice::<Value>(&answer) {
@@ -154,6 +161,8 @@ impl Common {
     fn options(self, functions: PathBuf, output: Output) -> Options {
         let mut options = Options::new(functions);
         options.port = self.port;
+        options.socket_port = self.socket_port;
+        options.socket_limits_divided_by = self.socket_limits_divided_by;
         options.google = Google::from_environment();
         options.data = self.data;
         options.parameters = BTreeMap::from_iter(self.parameter);
@@ -184,8 +193,10 @@ fn addresses(cloud: &Cloud) -> Vec<(&str, String)> {
     let mut addresses: Vec<_> =
         cloud.function_urls().iter().map(|(name, address)| (name.as_str(), address.clone())).collect();
     addresses.sort();
+    addresses.extend(cloud.socket_url().map(|url| ("sockets", url)));
     addresses.push(("DynamoDB", cloud.dynamo_endpoint().to_owned()));
     addresses.push(("SQS", cloud.queue_endpoint().to_owned()));
+    addresses.push(("watch it", format!("{}/_local", cloud.url())));
     addresses.push(("mails", format!("{}/_local/mails", cloud.url())));
     addresses.push(match cloud.google() {
         Some(google) => ("Google (fake)", google.url().to_owned()),

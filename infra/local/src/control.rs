@@ -55,7 +55,8 @@ async fn reset(State(cloud): State<Weak<Inner>>) -> Response {
     .await
 }
 
-async fn with(
+/// Acts on the cloud while it is there; what goes wrong is a 400 that says what.
+pub(crate) async fn with(
     cloud: &Weak<Inner>,
     act: impl AsyncFnOnce(Arc<Inner>) -> anyhow::Result<Response>,
 ) -> Response {

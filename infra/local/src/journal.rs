@@ -1,9 +1,10 @@
 //! Every invocation that has ended: what it was, how it went and what it cost.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::console::Console;
@@ -24,6 +25,8 @@ pub struct Entry {
     pub failure: Option<String>,
     /// HTTP status of the answer, if it has one.
     pub status: Option<u16>,
+    /// When it ended, by the cloud's clock.
+    pub at: DateTime<Utc>,
     /// From the delivery of the event to the end of the answer.
     pub duration: Duration,
     /// Whether an environment was started for it.
@@ -57,12 +60,17 @@ impl Entry {
         self.fields.get("round_trips").and_then(Value::as_u64)
     }
 
-    fn line(&self) -> String {
-        let outcome = match (&self.failure, self.status) {
+    /// How it went, in a word or with the failure's own.
+    pub(crate) fn outcome(&self) -> String {
+        match (&self.failure, self.status) {
             (Some(failure), _) => failure.clone(),
             (None, Some(status)) => status.to_string(),
             (None, None) => "ok".to_owned(),
-        };
+        }
+    }
+
+    fn line(&self) -> String {
+        let outcome = self.outcome();
         let cold = if self.is_cold { " cold" } else { "" };
         let units = match (self.read_units(), self.write_units()) {
             (None, None) => String::new(),
@@ -78,29 +86,54 @@ impl Entry {
 /// The invocations so far, oldest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
-    entries: Arc<Mutex<VecDeque<Entry>>>,
+    kept: Arc<Mutex<Kept>>,
     console: Console,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: VecDeque<Entry>,
+    /// How many there have been, those that are forgotten included.
+    recorded: u64,
 }
 
 impl Journal {
     pub(crate) fn new(console: Console) -> Self {
-        Self { entries: Arc::default(), console }
+        Self { kept: Arc::default(), console }
     }
 
     pub(crate) fn record(&self, entry: Entry) {
         self.console.line(entry.line());
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() == KEPT {
-            entries.pop_front();
+        let mut kept = self.lock();
+        if kept.entries.len() == KEPT {
+            kept.entries.pop_front();
         }
-        entries.push_back(entry);
+        kept.entries.push_back(entry);
+        kept.recorded += 1;
+    }
+
+    /// How many there have been so far.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.lock().recorded
+    }
+
+    /// Those after the first `seen` that are still remembered, and how many there have been by now.
+    pub(crate) fn since(&self, seen: u64) -> (Vec<Entry>, u64) {
+        let kept = self.lock();
+        let new = usize::try_from(kept.recorded.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let skipped = kept.entries.len().saturating_sub(new);
+        (kept.entries.iter().skip(skipped).cloned().collect(), kept.recorded)
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.lock().entries.iter().cloned().collect()
     }
 
     pub(crate) fn clear(&self) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lock().entries.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

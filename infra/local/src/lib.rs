@@ -20,8 +20,10 @@ mod journal;
 pub mod keys;
 mod lambda;
 mod mail;
+mod page;
 mod queues;
 mod server;
+mod socket;
 mod sources;
 pub mod table;
 pub mod template;
@@ -32,6 +34,7 @@ pub use google::Google;
 pub use journal::Entry;
 pub use lambda::pool::Process;
 pub use mail::Mail;
+pub use socket::Socket;
 
 /// A variable of the environment the local cloud was started in.
 #[expect(

@@ -32,6 +32,8 @@ pub(crate) struct Queues {
     pub(crate) endpoint: String,
     /// Names of the queues that others name as their dead-letter queue or failure destination.
     pub(crate) dead_letter: Vec<String>,
+    /// Names of those among them whose messages came from another queue and can be moved back.
+    pub(crate) redrivable: Vec<String>,
 }
 
 /// Creates the queues of the template, serves them, and adds their names, ARNs and addresses to the physical ids.
@@ -50,7 +52,7 @@ pub(crate) async fn start(
     for id in &logical {
         specs.push(spec(template, id, ids)?);
     }
-    let dead_letter =
+    let redrivable: Vec<String> =
         specs.iter().filter_map(|spec| Some(spec.redrive.as_ref()?.dead_letter_queue.clone())).collect();
 
     let broker = Broker::new(QueueClock::new(clock));
@@ -63,7 +65,7 @@ pub(crate) async fn start(
         ids.set_attribute(id, "QueueUrl", url.clone());
         ids.set_ref(id, url);
     }
-    Ok(Queues { broker, endpoint, dead_letter })
+    Ok(Queues { broker, endpoint, dead_letter: redrivable.clone(), redrivable })
 }
 
 /// The name in an ARN.

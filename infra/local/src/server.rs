@@ -7,38 +7,42 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Binds a loopback port; 0 takes a free one.
+/// The command line's option for the front door's port.
+pub(crate) const FRONT: &str = "--port";
+/// The command line's option for the WebSocket API's port.
+pub(crate) const SOCKET: &str = "--socket-port";
+
+/// Binds a free loopback port.
 ///
 /// # Errors
-/// In plain words if the port is taken.
-pub(crate) async fn bind(port: u16) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(in_use(port)),
-        Err(error) => bail!("cannot listen on port {port}: {error}"),
-    }
+/// If there is none.
+pub(crate) async fn bind() -> anyhow::Result<TcpListener> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
 }
 
-/// Binds the front door on both loopback addresses, because `localhost` may mean either; 0 takes a free port.
+/// Binds a front door on both loopback addresses, because `localhost` may mean either; 0 takes a free port. A machine without IPv6 has one
+/// listener.
 ///
 /// # Errors
-/// As [`bind`]. A machine without IPv6 has one listener.
-pub(crate) async fn bind_front(port: u16) -> anyhow::Result<Vec<TcpListener>> {
+/// In plain words, which name the command line's option, if the port is taken.
+pub(crate) async fn bind_front(port: u16, option: &str) -> anyhow::Result<Vec<TcpListener>> {
+    let in_use =
+        || anyhow!("port {port} is in use; stop what listens there, or choose another with {option}");
     loop {
-        let v4 = bind(port).await?;
+        let v4 = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => listener,
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(in_use()),
+            Err(error) => bail!("cannot listen on port {port}: {error}"),
+        };
         let found = v4.local_addr()?.port();
         match TcpListener::bind((Ipv6Addr::LOCALHOST, found)).await {
             Ok(v6) => return Ok(vec![v4, v6]),
             // Free on one address only: if any port will do, another will.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port == 0 => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(in_use(port)),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(in_use()),
             Err(_) => return Ok(vec![v4]),
         }
     }
-}
-
-fn in_use(port: u16) -> anyhow::Error {
-    anyhow!("port {port} is in use; stop what listens there, or choose another with --port")
 }
 
 /// Serves until the runtime ends. Handlers can ask for the client's address.

@@ -2,6 +2,7 @@
 
 mod options;
 mod quiesce;
+mod socket;
 mod sources;
 mod start;
 
@@ -27,6 +28,7 @@ use crate::lambda::pool::{Patience, Pool, Process};
 use crate::lambda::{Answer, Failure};
 use crate::mail::{Mail, Mailbox};
 use crate::queues::Queues;
+use crate::socket::{Socket, SocketApi};
 use crate::sources::schedule::Schedule;
 use crate::sources::stream;
 use crate::table::{self, Served, Table};
@@ -49,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) google: Option<fake_google::Server>,
     pub(crate) pools: HashMap<String, Arc<Pool>>,
     pub(crate) specs: Vec<FunctionSpec>,
+    pub(crate) socket: Option<Arc<SocketApi>>,
     pub(crate) streams: Vec<Arc<stream::Mapping>>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) journal: Journal,
@@ -102,6 +105,18 @@ impl Cloud {
     #[must_use]
     pub fn function_urls(&self) -> &HashMap<String, String> {
         &self.inner.urls
+    }
+
+    /// Where browsers open a socket, e.g. `ws://localhost:3001/live`; `None` if the template has no WebSocket API.
+    #[must_use]
+    pub fn socket_url(&self) -> Option<String> {
+        self.inner.socket.as_ref().map(|api| api.url.clone())
+    }
+
+    /// The WebSocket API's open connections, oldest first.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.inner.socket.as_ref().map_or_else(Vec::new, |api| api.connections.sockets())
     }
 
     /// The fake Google; `None` if the functions talk to another one.
@@ -252,7 +267,7 @@ impl Cloud {
         Ok(swept)
     }
 
-    /// Empties everything: table, queues, mails, journal, Google; and ends every process.
+    /// Empties everything: table, queues, mails, journal, Google; and ends every connection and process.
     ///
     /// # Errors
     /// If the table can't be created anew.
@@ -313,8 +328,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Processes end first: what they remember is about to be forgotten.
+    /// Connections end first, then processes: what they remember is about to be forgotten.
     pub(crate) async fn reset(&self) -> anyhow::Result<()> {
+        if let Some(socket) = &self.socket {
+            socket.connections.close_all().await;
+        }
         for pool in self.pools.values() {
             pool.kill_all().await;
         }

@@ -9,8 +9,12 @@ use crate::google::Google;
 
 /// Everything that can be chosen; [`Options::new`] suits a test.
 pub struct Options {
-    /// Port of the front door; 0 takes a free one. All other ports are free ones.
+    /// Port of the front door; 0 takes a free one. All other ports but the WebSocket API's are free ones.
     pub port: u16,
+    /// Port of the WebSocket API, if the template has one; 0 takes a free one.
+    pub socket_port: u16,
+    /// By what API Gateway's limits on a connection's time (two hours; ten minutes without a message) are divided.
+    pub socket_limits_divided_by: u32,
     /// Directory that keeps table, keys and positions; `None` keeps nothing.
     pub data: Option<PathBuf>,
     /// Where the function binaries are, each named as in the template.
@@ -41,6 +45,8 @@ impl Options {
     pub fn new(functions_dir: PathBuf) -> Self {
         Self {
             port: 0,
+            socket_port: 0,
+            socket_limits_divided_by: 1,
             data: None,
             functions_dir,
             template: crate::table::repository_template(),

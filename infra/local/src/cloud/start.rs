@@ -12,10 +12,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{Request, Response};
+use axum::middleware::from_fn;
+use axum::routing::get;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
-use super::{Inner, Options, sources};
+use super::{Inner, Options, socket, sources};
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::console::Console;
@@ -33,7 +35,7 @@ use crate::table::{self, Served, Table};
 use crate::template::Template;
 use crate::template::intrinsics::{ACCOUNT, PhysicalIds, REGION};
 use crate::template::resources::{EventSpec, FunctionSpec};
-use crate::{control, server};
+use crate::{control, page, server};
 
 /// File inside the data directory that holds the table.
 const DATABASE: &str = "table.sqlite";
@@ -43,9 +45,9 @@ const MAIL_FROM: &str = "no-reply@meridian.example";
 const API_ID: &str = "api";
 
 /// Where everything reports to.
-struct Reports {
+pub(super) struct Reports {
     console: Console,
-    activity: Activity,
+    pub(super) activity: Activity,
     journal: Journal,
 }
 
@@ -69,7 +71,7 @@ struct Functions {
 pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
     let console = Console::new(options.output);
     let reports = Reports { journal: Journal::new(console.clone()), activity: Activity::new(), console };
-    let front = server::bind_front(options.port).await?;
+    let front = server::bind_front(options.port, server::FRONT).await?;
     if let Some(directory) = &options.data {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
@@ -80,7 +82,10 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
 
     let mut ids = PhysicalIds::default();
     let mut services = services(&template, &mut ids, &options, &reports, &clock).await?;
-    let functions = functions(&template, &mut ids, &options, &services, &reports, &clock).await?;
+    let socket = socket::bind(&template, &mut ids, options.socket_port).await?;
+    let mut endpoints = services.variables();
+    endpoints.extend(socket.iter().flat_map(socket::Bound::variables));
+    let functions = functions(&template, &mut ids, &options, &endpoints, &reports, &clock).await?;
     let sources = sources::read(&sources::Surroundings {
         specs: &functions.specs,
         pools: &functions.pools,
@@ -97,6 +102,10 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
     let front_port = front.first().context("no front door")?.local_addr()?.port();
     let urls = serve_urls(&functions.specs, &functions.pools, functions.listeners)?;
     let distribution = distribution(&template, &ids, &functions.specs, &functions.pools, &urls, front_port)?;
+    let socket = match socket {
+        Some(bound) => Some(bound.serve(&template, &ids, &functions.pools, &options, &reports, &clock)?),
+        None => None,
+    };
     let addresses = urls.iter().map(|(name, url)| (name.clone(), format!("http://127.0.0.1:{}", url.port)));
     let inner = Arc::new(Inner {
         front_port,
@@ -110,6 +119,7 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
         google,
         pools: functions.pools,
         specs: functions.specs,
+        socket,
         streams: sources.streams.clone(),
         schedules: sources.schedules.clone(),
         journal: reports.journal,
@@ -156,7 +166,7 @@ async fn services(
         }
     }
     let mailbox = Mailbox::new(reports.console.clone(), reports.activity.clone());
-    let listener = server::bind(0).await?;
+    let listener = server::bind().await?;
     let mail_endpoint = format!("http://{}", listener.local_addr()?);
     server::spawn(listener, mailbox.clone().router());
     Ok(Services {
@@ -198,7 +208,7 @@ async fn functions(
     template: &Template,
     ids: &mut PhysicalIds,
     options: &Options,
-    services: &Services,
+    endpoints: &BTreeMap<String, String>,
     reports: &Reports,
     clock: &Clock,
 ) -> anyhow::Result<Functions> {
@@ -209,7 +219,7 @@ async fn functions(
     for (id, name) in template.functions()? {
         let spec = template.function(&id, ids)?;
         let mut variables = template.environment(&id, ids)?;
-        variables.extend(services.variables());
+        variables.extend(endpoints.clone());
         variables.insert("CLOCK_OFFSET_FILE".to_owned(), clock_file.to_owned());
         variables.extend(options.variables.clone());
         let launch = Launch {
@@ -238,7 +248,7 @@ async fn name_functions(
         ids.set_ref(&id, &name);
         ids.set_attribute(&id, "Arn", format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"));
         if !template.resource(&id)?["Properties"]["FunctionUrlConfig"].is_null() {
-            let listener = server::bind(0).await?;
+            let listener = server::bind().await?;
             let address = format!("http://{}/", listener.local_addr()?);
             ids.set_attribute(&format!("{id}Url"), "FunctionUrl", address);
             listeners.insert(name, listener);
@@ -315,10 +325,16 @@ async fn by_distribution(
 }
 
 fn serve_front(listeners: Vec<TcpListener>, distribution: Distribution, inner: &Arc<Inner>) {
+    let cloud = Arc::downgrade(inner);
+    let mut own = control::router(cloud.clone()).merge(page::router(cloud));
+    if let Some(google) = &inner.google {
+        own = own.nest("/google", google.administration());
+    }
     let router = Router::new()
         .fallback(by_distribution)
         .with_state(Arc::new(distribution))
-        .nest("/_local", control::router(Arc::downgrade(inner)));
+        .nest("/_local", own.layer(from_fn(page::guard)))
+        .route("/_local/", get(page::without_slash));
     for listener in listeners {
         server::spawn(listener, router.clone());
     }

@@ -173,6 +173,7 @@ impl Pool {
             request_id,
             failure: attempt.failure.map(|failure| failure.to_string()),
             status: attempt.status,
+            at: self.clock().now(),
             duration: attempt.duration,
             is_cold: attempt.is_cold,
             fields: fields.unwrap_or_default(),

@@ -7,6 +7,7 @@
 mod document;
 pub mod intrinsics;
 pub mod resources;
+pub mod socket;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 
 mod http;
 mod lambda;
+mod socket;
 mod sources;
 
 use std::path::Path;
@@ -25,7 +26,7 @@ static FUNCTIONS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     }
     let built = builder::run(builder::Target::Example("probe"), false, &mut Quiet).expect("the probe builds");
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for name in ["web", "single", "stream", "worker", "fanout", "timer"] {
+    for name in ["web", "single", "stream", "worker", "fanout", "timer", "talk"] {
         std::os::unix::fs::symlink(built.join("probe"), directory.path().join(name)).expect("a link");
     }
     directory
