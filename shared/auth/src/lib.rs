@@ -13,5 +13,7 @@ pub mod password;
 pub mod request;
 pub mod reset;
 pub mod session;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 
 pub use error::Error;
