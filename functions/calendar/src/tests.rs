@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use auth::access::Verifier;
-use auth::session::{Issuer, Presented};
+use auth::test_support::{cookie, verifier};
 use axum::body::Body;
 use chrono::{DateTime, Utc};
-use contract::auth::SessionHandle;
 use domain::UserId;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -18,10 +16,6 @@ use store::{NewUser, Profile, Store};
 use tower::ServiceExt;
 
 use super::{Calendars, router};
-
-// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 struct TestApp {
     router: axum::Router,
@@ -46,9 +40,8 @@ impl TestApp {
         let table = TestTable::start().await.unwrap();
         let seam = Seam::new(Kind::Store, Duration::from_secs(5));
         let store = Store::new(table.client.clone(), &table.table_name, seam);
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
-        let state = Calendars { store: store.clone(), verifier, clock: Clock::fixed(now()) };
+        let state = Calendars { store: store.clone(), verifier: verifier(), clock: Clock::fixed(now()) };
         Self { router: service(router(state), &web), store, _table: table }
     }
 
@@ -84,12 +77,10 @@ impl TestApp {
         path: &str,
         body: impl ToString,
     ) -> (StatusCode, Value) {
-        let session = Presented { user, handle: SessionHandle::new([1; 16]), generation: 0 };
-        let tokens = Issuer::from_base64(SEED).unwrap().issue(session, now(), String::new(), now()).unwrap();
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::COOKIE, format!("sAccessToken={}", tokens.access))
+            .header(header::COOKIE, cookie(user, now()))
             .body(Body::from(body.to_string()))
             .unwrap();
         self.answer(request).await

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use auth::access::{Signer, Verifier};
+use auth::test_support::{cookie, verifier};
 use axum::Router;
 use axum::body::Body;
-use chrono::{DateTime, TimeDelta, Utc};
-use contract::auth::{AccessPayload, SessionHandle};
+use chrono::{DateTime, Utc};
 use domain::UserId;
 use event_function::{Events, router};
 use http::{Request, StatusCode};
@@ -18,10 +17,6 @@ use seam::{Clock, Kind, Random, Seam};
 use serde_json::{Value, json};
 use store::{NewUser, Profile, Store};
 use tower::ServiceExt;
-
-/// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 const ANA: UserId = UserId::new([1; 12]);
 const BEN: UserId = UserId::new([2; 12]);
@@ -48,27 +43,17 @@ impl World {
             let new = NewUser { id, email, epoch, profile, password_hash, google_sub, session };
             store.create_user(new, now()).await.unwrap();
         }
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
-        let events = Events { store, verifier, clock: Clock::fixed(now()), random: Random::seeded(7) };
+        let events =
+            Events { store, verifier: verifier(), clock: Clock::fixed(now()), random: Random::seeded(7) };
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
         Self { _table: table, router: service(router(events), &web) }
     }
 
     async fn send(&self, user: UserId, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-        let handle = SessionHandle::new([0; 16]);
-        let payload = AccessPayload::new(
-            user,
-            handle,
-            String::new(),
-            String::new(),
-            now(),
-            now() + TimeDelta::hours(1),
-        );
-        let token = Signer::from_base64(SEED).unwrap().sign(&payload).unwrap();
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("cookie", format!("sAccessToken={token}"))
+            .header("cookie", cookie(user, now()))
             .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
             .unwrap();
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use auth::access::{Signer, Verifier};
+use auth::test_support::{cookie, verifier};
 use axum::Router;
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
-use contract::auth::{AccessPayload, SessionHandle};
 use domain::{GoogleStatus, ImportFlag, ImportOperation, ImportStatus, Job, Notice, UserId};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -19,9 +18,6 @@ use store::{Error, NewUser, Plan, Profile, Snapshot, Store};
 use sync_function::{Imports, router};
 use tower::ServiceExt;
 
-/// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 const ANA: UserId = UserId::new([1; 12]);
 
 fn now() -> DateTime<Utc> {
@@ -49,19 +45,14 @@ impl World {
             Ok(plan)
         };
         store.mutate(ANA, &[], now(), plan).await.unwrap();
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
-        let imports = Imports { store: store.clone(), verifier, clock: Clock::fixed(now()) };
+        let imports = Imports { store: store.clone(), verifier: verifier(), clock: Clock::fixed(now()) };
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
         Self { _table: table, store, router: service(router(imports), &web) }
     }
 
     async fn ask(&self, body: Value) -> (StatusCode, Value) {
-        let handle = SessionHandle::new([0; 16]);
-        let (hash, parent, until) = (String::new(), String::new(), now() + TimeDelta::hours(1));
-        let payload = AccessPayload::new(ANA, handle, hash, parent, now(), until);
-        let token = Signer::from_base64(SEED).unwrap().sign(&payload).unwrap();
         let request = Request::post("/api/sync/import-gcal")
-            .header("cookie", format!("sAccessToken={token}"))
+            .header("cookie", cookie(ANA, now()))
             .body(Body::from(body.to_string()))
             .unwrap();
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use auth::access::Verifier;
-use auth::session::{Issuer, Presented};
+use auth::test_support::{cookie, verifier};
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
-use contract::auth::SessionHandle;
 use domain::{GoogleStatus, UserId};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -17,10 +15,6 @@ use store::{NewUser, Plan, Profile, Store};
 use tower::ServiceExt;
 
 use super::{Users, router};
-
-// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 struct TestApp {
     router: axum::Router,
@@ -43,9 +37,8 @@ impl TestApp {
         let seam = Seam::new(Kind::Store, Duration::from_secs(5));
         let store = Store::new(table.client.clone(), &table.table_name, seam);
         let clock = Clock::fixed(now());
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
-        let users = Users { store: store.clone(), verifier, clock: clock.clone() };
+        let users = Users { store: store.clone(), verifier: verifier(), clock: clock.clone() };
         Self { router: service(router(users), &web), store, clock, _table: table }
     }
 
@@ -73,12 +66,10 @@ impl TestApp {
     }
 
     async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, String) {
-        let session = Presented { user: ada(), handle: SessionHandle::new([1; 16]), generation: 0 };
-        let tokens = Issuer::from_base64(SEED).unwrap().issue(session, now(), String::new(), now()).unwrap();
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::COOKIE, format!("sAccessToken={}", tokens.access))
+            .header(header::COOKIE, cookie(ada(), now()))
             .body(Body::from(body.to_owned()))
             .unwrap();
         self.answer(request).await

@@ -125,15 +125,13 @@ pub(crate) fn key_bytes(text: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::test_support::{PUBLIC, SEED};
 
-    // RFC 8032 §7.1, test 1.
-    pub(crate) const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-    pub(crate) const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     // RFC 8032 §7.1, test 2.
     const OTHER_SEED: &str = "TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs=";
 

@@ -88,8 +88,8 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::access::tests::PUBLIC;
     use crate::session::tests::{issuer as tokens_issuer, now, tokens};
+    use crate::test_support::verifier;
 
     fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
@@ -100,8 +100,7 @@ mod tests {
         pairs: &[(&'static str, String)],
         is_cross_site: bool,
     ) -> Result<(), &'static str> {
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
-        identify(&verifier, &method, &headers(pairs), is_cross_site, now())
+        identify(&verifier(), &method, &headers(pairs), is_cross_site, now())
             .map(drop)
             .map_err(|stranger| stranger.message())
     }
@@ -128,9 +127,8 @@ mod tests {
     fn an_expired_token_still_names_its_session() {
         let tokens = tokens(&tokens_issuer());
         let headers = headers(&[("cookie", format!("sAccessToken={}", tokens.access))]);
-        let verifier = Verifier::from_base64(PUBLIC).unwrap();
         let late = now() + TimeDelta::hours(2);
-        match identify(&verifier, &Method::GET, &headers, false, late) {
+        match identify(&verifier(), &Method::GET, &headers, false, late) {
             Err(Stranger::Expired(access)) => assert_eq!(access.handle, tokens.payload.session_handle),
             other => panic!("{other:?}"),
         }

@@ -157,8 +157,8 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::access::tests::SEED;
-    use crate::access::{AccessError, Verifier};
+    use crate::access::AccessError;
+    use crate::test_support::{PUBLIC, SEED, verifier};
 
     pub(crate) fn now() -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_795_168_800_000).unwrap()
@@ -181,7 +181,7 @@ pub(crate) mod tests {
     fn a_refresh_token_leads_back_to_its_session_and_no_other_key_made_it() {
         let token = tokens(&issuer()).refresh;
         assert_eq!(issuer().read(&token), Some(session(0)));
-        let foreign = Issuer::from_base64(crate::access::tests::PUBLIC).unwrap();
+        let foreign = Issuer::from_base64(PUBLIC).unwrap();
         assert_eq!(foreign.read(&token), None);
         for bad in ["", "AAAA", "%", &token[1..], &format!("{token}AA"), &"A".repeat(token.len())] {
             assert_eq!(issuer().read(bad), None, "{bad}");
@@ -201,8 +201,7 @@ pub(crate) mod tests {
     #[test]
     fn a_refresh_token_is_no_access_token_nor_the_reverse() {
         let tokens = tokens(&issuer());
-        let verifier = Verifier::from_base64(crate::access::tests::PUBLIC).unwrap();
-        assert_eq!(verifier.verify(&tokens.refresh, now()), Err(AccessError::Invalid));
+        assert_eq!(verifier().verify(&tokens.refresh, now()), Err(AccessError::Invalid));
         assert_eq!(issuer().read(&tokens.access), None);
     }
 

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::google::{Config, Google, Vault};
-use auth::access::Verifier;
 use auth::mail::Mailer;
 use auth::password::Passwords;
 use auth::session::Issuer;
+use auth::test_support::{SEED, verifier};
 use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
 use axum::body::Body;
 use axum::extract::State;
@@ -34,9 +34,6 @@ use tower::ServiceExt;
 
 use crate::{Auth, router};
 
-// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 const WEB: &str = "http://localhost:9080";
 const CALLBACK: &str = "http://localhost:9080/auth/google/callback";
 const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
@@ -162,7 +159,7 @@ impl TestApp {
         let (mailer, mailbox) = mailer(seam(Kind::Mail)).await;
         let auth = Auth {
             store: store.clone(),
-            verifier: Verifier::from_base64(PUBLIC).unwrap(),
+            verifier: verifier(),
             issuer: Issuer::from_base64(SEED).unwrap(),
             passwords: Passwords::new(random.clone()).unwrap(),
             mailer,
