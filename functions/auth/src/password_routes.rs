@@ -1,7 +1,7 @@
 //! Signing up and in with a password, and setting a new one.
 
 use auth::name::Name;
-use auth::reset::{LIFETIME, ResetToken};
+use auth::reset::{LIFETIME, MAIL_INTERVAL, ResetToken};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -9,7 +9,7 @@ use contract::auth::{Email, FieldError, Outcome, UserView, field};
 use domain::UserId;
 use runtime::http::{ApiError, Query};
 use serde::Deserialize;
-use store::{EMAIL, Error, NewUser, Profile, RESET, Reset};
+use store::{EMAIL, Error, Login, NewUser, Profile, RESET, Reset};
 
 use crate::Auth;
 use crate::reply::{Caller, FormBody, Refused, begin, first};
@@ -75,24 +75,35 @@ pub async fn email_exists(
     Ok(Json(Outcome::exists(login.is_some_and(|login| login.password_hash.is_some()))))
 }
 
-/// `POST /api/user/password/reset/token`: mails a link. Says the same whether the address is known or not.
+/// `POST /api/user/password/reset/token`: mails a link, at most one a minute to an address. Says the same whether the address is known or
+/// not, and therefore also when a mail has just been sent, or could not be: whoever waits in vain asks again.
 pub async fn request_reset(
     State(auth): State<Auth>,
     FormBody(form): FormBody,
 ) -> Result<Json<Outcome>, Refused> {
     let email = form.reset_request()?;
     if let Some(login) = auth.store.login(&email).await? {
-        let token = ResetToken::draw(&auth.random);
-        let reset = Reset {
-            user: login.user,
-            email: email.clone(),
-            password_version: login.password_version,
-            expires_at: auth.clock.now() + LIFETIME,
-        };
-        auth.store.allow_reset(&token.hash(), &reset).await?;
-        auth.mailer.send_reset(&email, &token.link(&auth.web.url)).await?;
+        let now = auth.clock.now();
+        if auth.store.claim_reset_mail(&email, now, now + MAIL_INTERVAL).await? {
+            mail_reset(&auth, &login, email).await?;
+        }
     }
     Ok(Json(Outcome::ok()))
+}
+
+async fn mail_reset(auth: &Auth, login: &Login, email: Email) -> Result<(), Error> {
+    let token = ResetToken::draw(&auth.random);
+    let reset = Reset {
+        user: login.user,
+        email,
+        password_version: login.password_version,
+        expires_at: auth.clock.now() + LIFETIME,
+    };
+    auth.store.allow_reset(&token.hash(), &reset).await?;
+    if let Err(error) = auth.mailer.send_reset(&reset.email, &token.link(&auth.web.url)).await {
+        tracing::error!(%error, "a reset was not mailed");
+    }
+    Ok(())
 }
 
 /// `POST /api/user/password/reset`: sets a password for whoever has the link. Sessions that exist go on.

@@ -9,6 +9,8 @@ use url::Url;
 
 /// How long a reset is good for.
 pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// How long after one mail the next may go to the same address: anybody can ask for a mail to anybody.
+pub const MAIL_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// The secret of a reset. Not `Debug`.
 pub struct ResetToken(String);

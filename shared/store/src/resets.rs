@@ -2,6 +2,8 @@
 //!
 //! Only the hash of a token is stored. A permission is for one version of the password: setting it moves the version on, so a token
 //! works once, and every other one that was sent before ends with it.
+//!
+//! `RESET-MAIL#<address>`: a mail was sent there a moment ago. Whoever may send the next one is decided by one conditional write.
 
 use chrono::{DateTime, Utc};
 use contract::auth::Email;
@@ -15,6 +17,8 @@ use crate::{Error, Store};
 
 /// The name of the condition that a reset is still good.
 pub const RESET: &str = "reset";
+/// The name of the condition that no mail was sent to an address a moment ago.
+const RESET_MAIL: &str = "reset-mail";
 
 /// `RESET#<hash>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,11 +34,43 @@ pub struct Reset {
     pub expires_at: DateTime<Utc>,
 }
 
+/// `RESET-MAIL#<address>`.
+#[derive(Serialize)]
+struct ResetMail {
+    #[serde(with = "chrono::serde::ts_seconds")]
+    expires_at: DateTime<Utc>,
+}
+
 fn reset_key(hash: &str) -> Key {
     Key::single(format!("RESET#{hash}"))
 }
 
+fn reset_mail_key(email: &Email) -> Key {
+    Key::single(format!("RESET-MAIL#{}", email.as_str()))
+}
+
 impl Store {
+    /// Whether a reset may be mailed to this address; if so, nobody else may before `until` (to the second). One write.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn claim_reset_mail(
+        &self,
+        email: &Email,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        // The table may keep an item for days after its time.
+        let is_free = Expression::new("attribute_not_exists(pk) OR expires_at <= :now")
+            .value(":now", now.timestamp())?;
+        let item = reset_mail_key(email).with(ResetMail { expires_at: until });
+        match self.table.put(item, is_free, RESET_MAIL).await {
+            Ok(()) => Ok(true),
+            Err(Error::Condition(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Stores a permission under the hash of its token.
     ///
     /// # Errors

@@ -161,6 +161,20 @@ async fn of_two_rotations_at_once_one_is_done_and_the_other_sees_it() {
 }
 
 #[tokio::test]
+async fn a_reset_is_mailed_by_one_of_many_who_are_asked_to() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table);
+    let email = email("ada@example.com");
+    let minute = TimeDelta::minutes(1);
+    let until = now() + minute;
+    let claims = (0..5).map(|_| store.claim_reset_mail(&email, now(), until));
+    let won = futures_util::future::try_join_all(claims).await.unwrap();
+    assert_eq!(won.into_iter().filter(|is_mine| *is_mine).count(), 1);
+    assert!(!store.claim_reset_mail(&email, until - TimeDelta::seconds(1), until).await.unwrap());
+    assert!(store.claim_reset_mail(&email, until, until + minute).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_reset_works_once_and_ends_every_other() {
     let table = TestTable::start().await.unwrap();
     let store = store_on(&table);

@@ -234,6 +234,23 @@ async fn asking_for_a_reset_does_not_tell_who_has_an_account() {
 }
 
 #[tokio::test]
+async fn asking_for_a_reset_again_and_again_sends_one_mail_and_says_the_same() {
+    let app = TestApp::start().await;
+    let person = app.person().await;
+    let browser = app.browser();
+    let (first, second, third) = tokio::join!(
+        browser.ask_for_reset(person.email()),
+        browser.ask_for_reset(person.email()),
+        browser.ask_for_reset(person.email()),
+    );
+    let again = browser.ask_for_reset(person.email()).await;
+    for answer in [&second, &third, &again] {
+        assert_eq!((answer.status, &answer.text), (first.status, &first.text));
+    }
+    assert_eq!(app.cloud().mails().len(), 1);
+}
+
+#[tokio::test]
 async fn a_stream_outlives_the_access_token_but_not_the_session() {
     let app = TestApp::start().await;
     let browser = app.person().await;
