@@ -19,6 +19,9 @@ pub enum Error {
     /// A signing key could not be read.
     #[error("cannot read a signing key: {0}")]
     Key(#[from] jsonwebtoken::errors::Error),
+    /// The rules for requests could not be read.
+    #[error("cannot read the discovery document: {0}")]
+    Discovery(#[from] serde_json::Error),
     /// The kept state could not be read or written.
     #[error("cannot keep the state in {}: {source}", path.display())]
     State {
@@ -51,9 +54,11 @@ impl Refusal {
     /// The part of Google that refuses.
     fn domain(&self) -> &'static str {
         match self.reason.as_str() {
-            "fullSyncRequired" | "updatedMinTooLongAgo" | "timeRangeEmpty" | "forbiddenForNonOrganizer" => {
-                "calendar"
-            }
+            "fullSyncRequired"
+            | "updatedMinTooLongAgo"
+            | "timeRangeEmpty"
+            | "forbiddenForNonOrganizer"
+            | "eventTypeRestriction" => "calendar",
             "rateLimitExceeded"
             | "userRateLimitExceeded"
             | "quotaExceeded"
@@ -123,6 +128,39 @@ impl Refusal {
     pub(crate) fn at(mut self, kind: &'static str, name: &'static str) -> Self {
         self.location = Some((kind, name));
         self
+    }
+
+    /// The refusal that Google gives for `reason`, in its words where they are known.
+    pub(crate) fn of_reason(status: StatusCode, reason: &str, message: Option<&str>) -> Self {
+        const MESSAGES: &[(&str, &str)] = &[
+            ("rateLimitExceeded", "Rate Limit Exceeded"),
+            ("userRateLimitExceeded", "User Rate Limit Exceeded"),
+            ("quotaExceeded", "Calendar usage limits exceeded."),
+            ("dailyLimitExceeded", "Daily Limit Exceeded"),
+            ("forbidden", "Forbidden"),
+            (
+                "forbiddenForNonOrganizer",
+                "Shared properties can only be changed by the organizer of the event.",
+            ),
+            ("backendError", "Backend Error"),
+            ("internalError", "Internal Error"),
+            ("notFound", "Not Found"),
+            ("authError", "Invalid Credentials"),
+            ("conflict", "Conflict"),
+            ("webhookUrlUnauthorized", "Unauthorized WebHook callback channel"),
+        ];
+        let known = MESSAGES.iter().find(|(known, _)| *known == reason).map(|(_, message)| *message);
+        match (reason, message) {
+            ("fullSyncRequired", None) => Self::full_sync_required(),
+            ("conditionNotMet", None) => Self::stale_etag(),
+            ("duplicate", None) => Self::duplicate(),
+            ("deleted", None) => Self::deleted(),
+            _ => {
+                let message =
+                    message.or(known).map_or_else(|| format!("Injected fault: {reason}"), str::to_owned);
+                Self::new(status, reason, message)
+            }
+        }
     }
 
     fn body(&self) -> Value {

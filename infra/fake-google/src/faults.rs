@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 /// A fault of the calls it matches. It counts down and is gone when it is used up.
@@ -14,12 +15,18 @@ pub struct Fault {
     /// Only calls of this account.
     #[serde(default)]
     pub account: Option<String>,
+    /// Only calls whose path has this in it, such as a calendar's id.
+    #[serde(default)]
+    pub path: Option<String>,
     /// How many matching calls pass before it strikes.
     #[serde(default)]
     pub skip: u32,
     /// How many calls it strikes.
     #[serde(default = "once")]
     pub count: u32,
+    /// How likely it strikes a call that it could; always if not said.
+    #[serde(default)]
+    pub probability: Option<f64>,
     /// Milliseconds that each struck call is held up first.
     #[serde(default)]
     pub delay_ms: u64,
@@ -46,10 +53,15 @@ pub enum Effect {
         /// Has the call had its effect all the same?
         #[serde(default)]
         is_done: bool,
+        /// The text for people; Google's own for the reason if not said.
+        #[serde(default)]
+        message: Option<String>,
         /// Seconds of a `Retry-After` header.
         #[serde(default)]
         retry_after: Option<u32>,
     },
+    /// The call has its effect, and the answer breaks off in the middle.
+    Cut,
     /// The connection is closed without an answer.
     Drop {
         /// Has the call had its effect all the same?
@@ -60,19 +72,52 @@ pub enum Effect {
 
 impl Fault {
     fn new(operation: &str, effect: Effect) -> Self {
-        Self { operation: operation.to_owned(), account: None, skip: 0, count: 1, delay_ms: 0, effect }
+        Self {
+            operation: operation.to_owned(),
+            account: None,
+            path: None,
+            skip: 0,
+            count: 1,
+            probability: None,
+            delay_ms: 0,
+            effect,
+        }
     }
 
     /// The call is refused and has no effect.
     pub fn refuse(operation: &str, status: StatusCode, reason: &str) -> Self {
         let (status, reason) = (status.as_u16(), reason.to_owned());
-        Self::new(operation, Effect::Refuse { status, reason, is_done: false, retry_after: None })
+        Self::new(
+            operation,
+            Effect::Refuse { status, reason, is_done: false, message: None, retry_after: None },
+        )
     }
 
     /// The call has its effect, but the caller is told that it failed.
     pub fn refuse_after_commit(operation: &str, status: StatusCode, reason: &str) -> Self {
         let (status, reason) = (status.as_u16(), reason.to_owned());
-        Self::new(operation, Effect::Refuse { status, reason, is_done: true, retry_after: None })
+        Self::new(
+            operation,
+            Effect::Refuse { status, reason, is_done: true, message: None, retry_after: None },
+        )
+    }
+
+    /// A list is refused because its sync token cannot be read, which means the same as 410.
+    pub fn invalid_sync_token() -> Self {
+        Self::refuse("calendar.events.list", StatusCode::BAD_REQUEST, "invalid")
+            .saying("Invalid sync token value.")
+    }
+
+    /// A write is refused because of its `sequence`.
+    pub fn invalid_sequence(operation: &str) -> Self {
+        let message = "Invalid sequence value. The specified sequence number is below the current sequence number of \
+                       the resource. Re-fetch the resource and use its sequence number on the following request.";
+        Self::refuse(operation, StatusCode::BAD_REQUEST, "invalid").saying(message)
+    }
+
+    /// The answer breaks off in the middle.
+    pub fn cut(operation: &str) -> Self {
+        Self::new(operation, Effect::Cut)
     }
 
     /// The connection closes before the call has had an effect.
@@ -97,6 +142,42 @@ impl Fault {
         Self { count, ..self }
     }
 
+    /// Strikes every call until the faults are cleared.
+    #[must_use]
+    pub fn forever(self) -> Self {
+        self.times(u32::MAX)
+    }
+
+    /// Strikes each call with this probability.
+    #[must_use]
+    pub fn with_probability(self, probability: f64) -> Self {
+        Self { probability: Some(probability), ..self }
+    }
+
+    /// Strikes only calls whose path has `part` in it.
+    #[must_use]
+    pub fn at(self, part: &str) -> Self {
+        Self { path: Some(part.to_owned()), ..self }
+    }
+
+    /// Refuses with this text.
+    #[must_use]
+    pub fn saying(mut self, text: &str) -> Self {
+        if let Effect::Refuse { message, .. } = &mut self.effect {
+            *message = Some(text.to_owned());
+        }
+        self
+    }
+
+    /// Refuses with a `Retry-After` header.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        if let Effect::Refuse { retry_after, .. } = &mut self.effect {
+            *retry_after = Some(seconds);
+        }
+        self
+    }
+
     /// Lets `skip` matching calls pass first: `after(1)` strikes the second page.
     #[must_use]
     pub fn after(self, skip: u32) -> Self {
@@ -109,13 +190,30 @@ impl Fault {
         Self { account: Some(account.to_owned()), ..self }
     }
 
-    fn is_about(&self, operation: &str, account: Option<&str>) -> bool {
-        let is_named = match self.operation.strip_suffix('*') {
-            Some(start) => operation.starts_with(start),
-            None => operation == self.operation,
-        };
-        is_named && self.account.as_deref().is_none_or(|wanted| Some(wanted) == account)
+    fn is_about(&self, call: &Call<'_>) -> bool {
+        let Call { operation, account, path } = *call;
+        names(&self.operation, operation)
+            && self.path.as_deref().is_none_or(|part| path.contains(part))
+            && self.account.as_deref().is_none_or(|wanted| Some(wanted) == account)
     }
+}
+
+/// Does `pattern`, perhaps with a `*` at its end, name `operation`?
+pub(crate) fn names(pattern: &str, operation: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => operation.starts_with(start),
+        None => operation == pattern,
+    }
+}
+
+/// A call that faults may strike.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// The method by Google's name.
+    pub operation: &'a str,
+    pub account: Option<&'a str>,
+    /// As sent, percent-decoded.
+    pub path: &'a str,
 }
 
 /// A fault of notifications.
@@ -140,6 +238,10 @@ pub enum PushEffect {
     Drop,
     /// It is sent twice.
     Duplicate,
+    /// It is sent after the next one on its channel.
+    Reorder,
+    /// It is sent when the test says so.
+    Hold,
     /// It is sent late, and so perhaps after later ones.
     Delay {
         /// How late, in milliseconds.
@@ -152,6 +254,12 @@ pub enum PushEffect {
 pub(crate) struct PushFate {
     pub copies: u32,
     pub delay: Duration,
+    /// Wait for the next on the channel (`true`), or for the test.
+    pub held: Option<bool>,
+}
+
+impl PushFate {
+    pub(crate) const PLAIN: Self = Self { copies: 1, delay: Duration::ZERO, held: None };
 }
 
 /// All faults that are waiting for their call.
@@ -179,13 +287,17 @@ impl Faults {
     }
 
     /// The oldest fault that strikes this call. Every fault it passes by has one less to let pass.
-    pub(crate) fn take(&mut self, operation: &str, account: Option<&str>) -> Option<Fault> {
+    pub(crate) fn take(&mut self, call: &Call<'_>, random: &mut impl Rng) -> Option<Fault> {
         let mut struck = None;
-        for fault in self.calls.iter_mut().filter(|fault| fault.is_about(operation, account)) {
+        for fault in self.calls.iter_mut().filter(|fault| fault.is_about(call)) {
+            let mut is_unlucky =
+                || fault.probability.is_none_or(|chance| random.random_bool(chance.clamp(0.0, 1.0)));
             if fault.skip > 0 {
                 fault.skip -= 1;
-            } else if fault.count > 0 {
-                fault.count -= 1;
+            } else if fault.count > 0 && is_unlucky() {
+                if fault.count < u32::MAX {
+                    fault.count -= 1;
+                }
                 struck = Some(fault.clone());
                 break;
             }
@@ -204,23 +316,35 @@ impl Faults {
         });
         self.pushes.retain(|fault| fault.count > 0);
         match effect {
-            None => PushFate { copies: 1, delay: Duration::ZERO },
-            Some(PushEffect::Drop) => PushFate { copies: 0, delay: Duration::ZERO },
-            Some(PushEffect::Duplicate) => PushFate { copies: 2, delay: Duration::ZERO },
-            Some(PushEffect::Delay { by_ms }) => PushFate { copies: 1, delay: Duration::from_millis(by_ms) },
+            None => PushFate::PLAIN,
+            Some(PushEffect::Drop) => PushFate { copies: 0, ..PushFate::PLAIN },
+            Some(PushEffect::Duplicate) => PushFate { copies: 2, ..PushFate::PLAIN },
+            Some(PushEffect::Reorder) => PushFate { held: Some(true), ..PushFate::PLAIN },
+            Some(PushEffect::Hold) => PushFate { held: Some(false), ..PushFate::PLAIN },
+            Some(PushEffect::Delay { by_ms }) => {
+                PushFate { delay: Duration::from_millis(by_ms), ..PushFate::PLAIN }
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
     use super::*;
+
+    fn take(faults: &mut Faults, operation: &str, account: Option<&str>) -> bool {
+        let call = Call { operation, account, path: "/calendars/c1@example.com/events" };
+        faults.take(&call, &mut StdRng::seed_from_u64(1)).is_some()
+    }
 
     #[test]
     fn a_fault_lets_calls_pass_strikes_and_is_gone() {
         let mut faults = Faults::default();
         faults.add(Fault::drop("calendar.events.*").after(1).times(2));
-        let struck: Vec<bool> = (0..4).map(|_| faults.take("calendar.events.list", None).is_some()).collect();
+        let struck: Vec<bool> = (0..4).map(|_| take(&mut faults, "calendar.events.list", None)).collect();
         assert_eq!(struck, [false, true, true, false]);
         assert!(faults.waiting().is_empty());
     }
@@ -229,9 +353,13 @@ mod tests {
     fn a_fault_strikes_only_its_operation_and_account() {
         let mut faults = Faults::default();
         faults.add(Fault::drop("oauth.token").of("ada@example.com"));
-        assert!(faults.take("oauth.revoke", Some("ada@example.com")).is_none());
-        assert!(faults.take("oauth.token", Some("bob@example.com")).is_none());
-        assert!(faults.take("oauth.token", Some("ada@example.com")).is_some());
+        assert!(!take(&mut faults, "oauth.revoke", Some("ada@example.com")));
+        assert!(!take(&mut faults, "oauth.token", Some("bob@example.com")));
+        assert!(take(&mut faults, "oauth.token", Some("ada@example.com")));
+        faults.add(Fault::drop("calendar.*").at("c2@example.com"));
+        assert!(!take(&mut faults, "calendar.events.list", None));
+        faults.add(Fault::drop("calendar.*").at("c1@example.com").forever());
+        assert!((0..5).all(|_| take(&mut faults, "calendar.events.list", None)));
     }
 
     #[test]
@@ -241,5 +369,15 @@ mod tests {
         assert_eq!((fault.count, fault.skip), (1, 0));
         let push: PushFault = serde_json::from_str(r#"{"effect":{"kind":"delay","byMs":5}}"#).unwrap();
         assert_eq!(push.effect, PushEffect::Delay { by_ms: 5 });
+    }
+
+    #[test]
+    fn a_fault_strikes_as_often_as_its_probability_says() {
+        let mut faults = Faults::default();
+        faults.add(Fault::drop("calendar.*").with_probability(0.25).forever());
+        let mut random = StdRng::seed_from_u64(1);
+        let call = Call { operation: "calendar.events.get", account: None, path: "" };
+        let struck = (0..1000).filter(|_| faults.take(&call, &mut random).is_some()).count();
+        assert!((200..300).contains(&struck), "{struck}");
     }
 }

@@ -1,18 +1,26 @@
 //! The front of all routes: names the call, lets faults strike, writes the journal.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
+use crate::calendar::Fields;
+use crate::discovery::Question;
 use crate::error::{OAuthRefusal, Refusal};
-use crate::faults::{Effect, Fault};
-use crate::journal::{Entry, without_secrets};
+use crate::faults::{Call, Effect, Fault};
+use crate::journal::{Entry, body_without_secrets, without_secrets};
 use crate::oauth::identity::bearer;
-use crate::state::Google;
+use crate::state::{Google, World};
 
 /// Marks an answer that is not to be sent: the connection closes instead.
 #[derive(Clone, Copy)]
@@ -44,19 +52,41 @@ fn operation(method: &Method, path: &str) -> &'static str {
         ("PATCH", "/calendars/{calendar}/events/{event}") => "calendar.events.patch",
         ("DELETE", "/calendars/{calendar}/events/{event}") => "calendar.events.delete",
         ("GET", "/calendars/{calendar}/events/{event}/instances") => "calendar.events.instances",
+        ("POST", "/calendars/{calendar}/events/{event}/move") => "calendar.events.move",
+        ("POST", "/calendars/{calendar}/events/import") => "calendar.events.import",
+        ("GET", "/calendars/{calendar}") => "calendar.calendars.get",
+        ("POST", "/calendars/{calendar}/acl/watch") => "calendar.acl.watch",
+        ("POST", "/users/me/settings/watch") => "calendar.settings.watch",
         ("POST", "/channels/stop") => "calendar.channels.stop",
         _ => "unknown",
     }
 }
 
-/// Passes a request on, unless a fault strikes, and notes what came of it.
+/// The largest body that is read.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Passes a request on, unless a fault strikes or a quota is used up, and notes what came of it.
 pub(crate) async fn pass(State(google): State<Arc<Google>>, request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let operation = operation(request.method(), matched);
-    let mut entry = begin(&google, operation, &request);
-    let fault = google.world().faults.take(operation, entry.account.as_deref());
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST).await else {
+        return Refusal::bad("uploadTooLarge", "Request is too large.").into_response();
+    };
+    let mut entry = begin(&google, operation, &parts, &body);
+    let (fault, is_within) = {
+        let World { faults, random, meter, .. } = &mut *google.world();
+        let call = Call { operation, account: entry.account.as_deref(), path: &decoded(parts.uri.path()) };
+        let metered = call.account.filter(|_| operation.starts_with("calendar."));
+        let is_within = metered.is_none_or(|account| meter.count(operation, account, google.now()));
+        (faults.take(&call, random), is_within)
+    };
     entry.is_faulted = fault.is_some();
+    let request = Request::from_parts(parts, Body::from(body));
     let response = match fault {
+        _ if !is_within => {
+            Refusal::of_reason(StatusCode::FORBIDDEN, "rateLimitExceeded", None).into_response()
+        }
         None => next.run(request).await,
         Some(fault) => strike(fault, request, next).await,
     };
@@ -66,21 +96,43 @@ pub(crate) async fn pass(State(google): State<Arc<Google>>, request: Request, ne
     response
 }
 
-fn begin(google: &Google, operation: &str, request: &Request) -> Entry {
-    let query = without_secrets(request.uri().query().unwrap_or_default());
-    let token = bearer(request.headers());
+fn begin(google: &Google, operation: &str, parts: &Parts, body: &[u8]) -> Entry {
+    let raw = parts.uri.query().unwrap_or_default();
+    let query = without_secrets(raw);
+    let token = bearer(&parts.headers);
+    let account = token.and_then(|token| google.world().grants.owner(token).map(str::to_owned));
+    let is_calendar = parts.uri.path().starts_with("/calendar/");
+    let body: Option<Value> = serde_json::from_slice(body).ok().filter(|_| is_calendar);
+    let stored = account.as_deref().and_then(|account| stored(google, account, parts.uri.path()));
+    let query_pairs: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
+    let question =
+        Question { operation, query: &query_pairs, body: body.as_ref(), stored: stored.as_deref() };
     Entry {
         at: google.now(),
         operation: operation.to_owned(),
-        method: request.method().to_string(),
-        path: request.uri().path().to_owned(),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
         status: None,
-        account: token.and_then(|token| google.world().grants.owner(token).map(str::to_owned)),
+        violations: if is_calendar { google.discovery.violations(&question) } else { Vec::new() },
+        account,
         send_updates: query.iter().find(|(name, _)| name == "sendUpdates").map(|(_, value)| value.clone()),
-        if_match: text(request.headers(), header::IF_MATCH),
+        if_match: text(&parts.headers, header::IF_MATCH),
+        body: body.map(body_without_secrets),
         is_faulted: false,
         query,
     }
+}
+
+/// The event that a path names, if it does and there is one.
+fn stored(google: &Google, account: &str, path: &str) -> Option<Arc<Fields>> {
+    let (calendar, event) = path.strip_prefix("/calendar/v3/calendars/")?.split_once("/events/")?;
+    let (calendar, event) = (decoded(calendar), decoded(event));
+    let calendar = if calendar == "primary" { account } else { &*calendar };
+    google.world().books.get(calendar)?.event(&event).ok()
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
@@ -93,16 +145,20 @@ async fn strike(fault: Fault, request: Request, next: Next) -> Response {
         tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     }
     let is_oauth = !request.uri().path().starts_with("/calendar/");
-    if matches!(fault.effect, Effect::Delay) {
-        return next.run(request).await;
-    }
-    if matches!(fault.effect, Effect::Refuse { is_done: true, .. } | Effect::Drop { is_done: true }) {
-        // The effect is all that is wanted of it; the answer is what gets lost.
-        drop(next.run(request).await);
-    }
     match fault.effect {
-        Effect::Refuse { status, reason, retry_after, .. } => refusal(status, &reason, retry_after, is_oauth),
-        Effect::Delay | Effect::Drop { .. } => {
+        Effect::Delay => next.run(request).await,
+        Effect::Cut => cut(next.run(request).await).await,
+        Effect::Refuse { status, reason, is_done, message, retry_after } => {
+            if is_done {
+                // The effect is all that is wanted of it; the answer is what gets lost.
+                drop(next.run(request).await);
+            }
+            refusal(status, &reason, message.as_deref(), retry_after, is_oauth)
+        }
+        Effect::Drop { is_done } => {
+            if is_done {
+                drop(next.run(request).await);
+            }
             let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
             response.extensions_mut().insert(Dropped);
             response
@@ -110,12 +166,31 @@ async fn strike(fault: Fault, request: Request, next: Next) -> Response {
     }
 }
 
-fn refusal(status: u16, reason: &str, retry_after: Option<u32>, is_oauth: bool) -> Response {
+/// Half of an answer, after which the connection breaks.
+async fn cut(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let half = whole.slice(..whole.len() / 2);
+    let broken = stream::once(async {
+        // What is ready at once is sent together, and an error takes the rest with it: the half must be out first.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("cut by a fault"))
+    });
+    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
+}
+
+fn refusal(
+    status: u16,
+    reason: &str,
+    message: Option<&str>,
+    retry_after: Option<u32>,
+    is_oauth: bool,
+) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = match is_oauth {
-        true => OAuthRefusal::new(status, reason, "Injected fault").into_response(),
-        false if reason == "fullSyncRequired" => Refusal::full_sync_required().into_response(),
-        false => Refusal::new(status, reason, format!("Injected fault: {reason}")).into_response(),
+        true => OAuthRefusal::new(status, reason, message.unwrap_or("Injected fault")).into_response(),
+        false => Refusal::of_reason(status, reason, message).into_response(),
     };
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

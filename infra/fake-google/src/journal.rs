@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Requests that are remembered; a local cloud runs for days.
-const KEPT: usize = 10_000;
+const KEPT: usize = 50_000;
 /// Query parameters that are credentials.
 const SECRET: &[&str] = &["access_token", "client_secret", "code", "key", "refresh_token", "state", "token"];
 
@@ -32,6 +33,10 @@ pub struct Entry {
     pub send_updates: Option<String>,
     /// The `If-Match` header.
     pub if_match: Option<String>,
+    /// The JSON body, without credentials; `None` if there was none.
+    pub body: Option<Value>,
+    /// What in the request Google's discovery document does not allow, in words.
+    pub violations: Vec<String>,
     /// Did a fault strike it?
     pub is_faulted: bool,
 }
@@ -40,6 +45,14 @@ pub struct Entry {
 pub(crate) fn without_secrets(query: &str) -> Vec<(String, String)> {
     let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned();
     pairs.filter(|(name, _)| !SECRET.contains(&name.as_str())).collect()
+}
+
+/// A body without its credentials: the secret of a channel.
+pub(crate) fn body_without_secrets(mut body: Value) -> Value {
+    if let Some(members) = body.as_object_mut() {
+        members.retain(|name, _| !SECRET.contains(&name.as_str()));
+    }
+    body
 }
 
 /// The newest requests, oldest first.

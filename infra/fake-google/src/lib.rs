@@ -5,8 +5,11 @@
 //! is of one moment; several servers live side by side in one process. It may listen on and post to loopback addresses, nothing else; it
 //! never speaks to the real Google.
 //!
-//! Known gaps: no `import`, `move` and batch, and
-//! there is no quota.
+//! Whatever a client sends is also held against Google's discovery document and Google's quotas; what is not right is noted
+//! ([`Google::violations`], [`Google::quota_breaches`]), for a test to fail on.
+//!
+//! Known gaps: no batch requests, no free/busy and settings; access control lists exist only as roles on calendar lists; the parameters
+//! `fields`, `timeZone` and `maxAttendees` of lists are accepted and change nothing.
 //!
 //! # Administration over HTTP
 //!
@@ -15,33 +18,47 @@
 //! | request | does |
 //! |---|---|
 //! | `POST /_fake/reset` | forgets everything |
+//! | `POST /_fake/clock` `{"seconds"}` | moves this server's time forward |
 //! | `GET /_fake/accounts`, `POST` `{"email", "name"?, "picture"?, "timeZone"?}` | lists, opens accounts |
 //! | `POST /_fake/consent` `{"email", "scopes", "redirectUri", …}` | consents without a browser: `{"code"}` |
 //! | `GET`, `POST /_fake/accounts/{email}/calendars/{calendar}/events` | lists (deleted ones too), adds events |
-//! | `GET`, `PATCH`, `DELETE …/events/{event}` | shows, edits, deletes an event as the user |
+//! | `POST /_fake/accounts/{email}/calendars/{calendar}/plant` `[…]` | puts events there as they are given |
+//! | `GET`, `PATCH`, `DELETE …/events/{event}` (`?scope=this`, `following` or `all`) | shows, edits, deletes as the user |
+//! | `POST …/events/{event}/restore`, `…/move` `{"destination"}` | takes out of the bin, moves to another calendar |
+//! | `GET /_fake/accounts/{email}/calendars/{calendar}/dump` | canonical form, for comparisons |
+//! | `GET …/{calendar}/occurrences?from=…&to=…` | what a person sees |
 //! | `POST /_fake/accounts/{email}/calendars` `{"summary"}` | adds a calendar |
-//! | `POST`, `DELETE /_fake/accounts/{email}/calendars/{calendar}` `{"role"}` | shares with, takes from the account |
+//! | `POST`, `PATCH`, `DELETE /_fake/accounts/{email}/calendars/{calendar}` `{"role"}` | shares with, edits the entry of, takes from the account |
+//! | `PATCH`, `DELETE /_fake/calendars/{calendar}` `{"summary"?, "timeZone"?}` | edits, deletes a calendar |
 //! | `POST /_fake/accounts/{email}/expire-tokens`, `…/revoke` | ends access tokens, grants |
 //! | `POST /_fake/calendars/{calendar}/invalidate-sync-tokens` | 410 for all sync tokens |
 //! | `POST /_fake/calendars/{calendar}/pushing` `{"isPushing"}` | allows, refuses channels |
 //! | `POST /_fake/keys/rotate` | signs with another key |
-//! | `GET`, `POST`, `DELETE /_fake/faults` | a [`Fault`]: `{"operation", "count"?, "skip"?, "delayMs"?, "effect": {"kind": …}}` |
+//! | `POST /_fake/quirks` | [`Quirks`]: habits |
+//! | `GET`, `POST`, `DELETE /_fake/faults` | a [`Fault`]: `{"operation", "count"?, "skip"?, "path"?, "probability"?, "delayMs"?, "effect": {"kind": …}}` |
 //! | `POST /_fake/push-faults` | a [`PushFault`]: `{"count"?, "channel"?, "effect": {"kind": "drop"}}` |
+//! | `POST /_fake/push-faults/release` | sends what was held back |
 //! | `POST /_fake/paging` `{"atMost"?, "startsEmpty"?, "repeatsBoundary"?}` | how lists are cut |
 //! | `POST /_fake/page-tokens/expire` | 400 for all page tokens |
 //! | `GET`, `DELETE /_fake/journal` | requests so far |
+//! | `GET /_fake/violations` | requests that the discovery document does not allow |
+//! | `GET`, `POST /_fake/quota` `{"perUser"?, "perProject"?, "isEnforced"?}` | breaches so far; what is allowed |
 //! | `GET /_fake/channels`, `/_fake/deliveries` | open channels, notifications that are over |
 //! | `GET /_fake/idle` | answers when no notification is pending |
 
 mod admin;
 mod calendar;
 mod clock;
+mod discovery;
+mod dump;
 mod error;
 mod faults;
 mod front;
 mod journal;
 mod oauth;
 mod push;
+mod quirks;
+mod quota;
 mod server;
 mod snapshot;
 mod state;
@@ -54,5 +71,7 @@ pub use error::{Error, Refusal};
 pub use faults::{Effect, Fault, PushEffect, PushFault};
 pub use journal::Entry;
 pub use push::{Delivery, ResourceState};
+pub use quirks::{Quirks, Rotation};
+pub use quota::{Breach, Quota};
 pub use server::{Options, Server};
 pub use state::{Account, Google, Paging};

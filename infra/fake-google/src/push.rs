@@ -32,6 +32,8 @@ pub enum ResourceState {
     Sync,
     /// Something changed.
     Exists,
+    /// The resource is gone.
+    NotExists,
 }
 
 impl ResourceState {
@@ -39,6 +41,7 @@ impl ResourceState {
         match self {
             Self::Sync => "sync",
             Self::Exists => "exists",
+            Self::NotExists => "not_exists",
         }
     }
 }
@@ -151,14 +154,21 @@ impl Pushes {
         Ok(Self { client, runtime: Handle::current(), stop, backoff, pending, over })
     }
 
-    /// Posts a message in the background, as often and as late as `fate` wants.
-    pub(crate) fn send(&self, message: Message, fate: &PushFate) {
+    /// Posts a message in the background, as often and as late as `fate` wants, and after it those that waited for it.
+    pub(crate) fn send(&self, message: Message, fate: &PushFate, mut after: Vec<Message>) {
         for _ in 0..fate.copies {
             let (pushes, message, delay) = (self.clone(), message.clone(), fate.delay);
+            let after = std::mem::take(&mut after);
             let pending = Pending::count(&self.pending);
             self.runtime.spawn(async move {
                 let _pending = pending;
-                pushes.stop.run_until_cancelled(pushes.deliver(message, delay)).await;
+                let deliver = async {
+                    pushes.deliver(message, delay).await;
+                    for message in after {
+                        pushes.deliver(message, Duration::ZERO).await;
+                    }
+                };
+                pushes.stop.run_until_cancelled(deliver).await;
             });
         }
     }

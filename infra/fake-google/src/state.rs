@@ -3,25 +3,31 @@
 //! One lock, because every answer must be of one moment: a list, its sync token and the notification of a write never disagree.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
 use crate::calendar::book::{Book, Listed};
 use crate::calendar::channels::Channels;
 use crate::calendar::traversal::Traversals;
 use crate::clock::Clock;
+use crate::discovery::Discovery;
 use crate::error::Error;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::oauth::grants::Grants;
 use crate::oauth::keys::Keys;
-use crate::push::Pushes;
+use crate::push::{Message, Pushes};
+use crate::quirks::Quirks;
+use crate::quota::Meter;
 use crate::server::Options;
 use crate::snapshot::Snapshot;
 
@@ -104,7 +110,11 @@ pub(crate) struct World {
     pub lists: BTreeMap<String, BTreeMap<String, Listed>>,
     pub traversals: Traversals,
     pub paging: Paging,
+    pub quirks: Quirks,
+    pub meter: Meter,
     pub channels: Channels,
+    /// Notifications that wait for the next one on their channel (`true`) or for the test.
+    pub held: Vec<(Message, bool)>,
     pub faults: Faults,
     pub journal: Journal,
 }
@@ -121,6 +131,9 @@ impl World {
             lists: BTreeMap::new(),
             traversals: Traversals::default(),
             paging: Paging::default(),
+            quirks: Quirks::default(),
+            meter: Meter::default(),
+            held: Vec::new(),
             channels: Channels::default(),
             faults: Faults::default(),
             journal: Journal::default(),
@@ -135,6 +148,9 @@ impl World {
         self.lists.clear();
         self.traversals.expire();
         self.paging = Paging::default();
+        self.quirks = Quirks::default();
+        self.meter = Meter::default();
+        self.held.clear();
         self.channels = Channels::default();
         self.faults.clear();
         self.journal.clear();
@@ -174,6 +190,7 @@ impl World {
             is_selected: true,
             is_removed: false,
             changed: at,
+            extra: Map::new(),
         };
         self.lists.entry(account.email.clone()).or_default().insert(account.email.clone(), entry);
         self.accounts.insert(account.email.clone(), account.clone());
@@ -194,6 +211,9 @@ pub struct Google {
     world: Mutex<World>,
     pub(crate) client: Client,
     pub(crate) clock: Clock,
+    /// How far this server's time is ahead of the clock, µs.
+    ahead: AtomicI64,
+    pub(crate) discovery: Discovery,
     pub(crate) pushes: Pushes,
     /// Where it listens, without a slash at the end.
     pub(crate) url: String,
@@ -217,6 +237,8 @@ impl Google {
                 redirect_uris: options.redirect_uris,
             },
             clock: options.clock,
+            ahead: AtomicI64::new(0),
+            discovery: Discovery::load()?,
             pushes: Pushes::new(stop, options.push_backoff)?,
             url,
             is_loopback_http_allowed: options.is_loopback_http_allowed,
@@ -230,7 +252,12 @@ impl Google {
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+        self.clock.now() + TimeDelta::microseconds(self.ahead.load(Ordering::SeqCst))
+    }
+
+    /// Moves this server's time forward, and no other's: tokens, channels and deletions age.
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }
 

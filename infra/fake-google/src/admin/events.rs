@@ -85,6 +85,17 @@ impl Google {
         self.edit_event(email, calendar, id, json!({"status": "confirmed"}))
     }
 
+    /// Moves an event to another calendar of the account.
+    ///
+    /// # Errors
+    /// As the API refuses it.
+    pub fn move_event(&self, email: &str, from: &str, to: &str, id: &str) -> Result<Value, Refusal> {
+        let mut world = self.world();
+        let from = open(&world, email, from, Access::WriteEvents)?;
+        let to = open(&world, email, to, Access::WriteEvents)?;
+        self.relocate(&mut world, &from, &to, id, None).map(|event| shown(&event))
+    }
+
     /// Puts events into a calendar as they are given, in one commit and with one notification: ids, exceptions, organizers, anything. Only
     /// what is missing is filled in; what is there under the same id is replaced.
     ///

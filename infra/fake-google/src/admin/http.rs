@@ -1,13 +1,17 @@
 //! The administration over HTTP, under `/_fake`, in JSON. The table in the crate's documentation lists it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ConsentRequest;
 use crate::calendar::channels::Channel;
@@ -16,6 +20,8 @@ use crate::error::Refusal;
 use crate::faults::{Fault, PushFault};
 use crate::journal::Entry;
 use crate::push::Delivery;
+use crate::quirks::Quirks;
+use crate::quota::Quota;
 use crate::state::{Account, Google, Paging};
 
 type Shared = State<Arc<Google>>;
@@ -29,7 +35,10 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         .route("/accounts/{email}/expire-tokens", post(expire_tokens))
         .route("/accounts/{email}/revoke", post(revoke))
         .route("/accounts/{email}/calendars", post(create_calendar))
-        .route("/accounts/{email}/calendars/{calendar}", post(share_calendar).delete(unlist_calendar))
+        .route(
+            "/accounts/{email}/calendars/{calendar}",
+            post(share_calendar).patch(edit_listing).delete(unlist_calendar),
+        )
         .route("/accounts/{email}/calendars/{calendar}/events", get(events).post(create_event))
         .route(
             "/accounts/{email}/calendars/{calendar}/events/{event}",
@@ -37,14 +46,23 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         )
         .route("/accounts/{email}/calendars/{calendar}/events/{event}/restore", post(restore_event))
         .route("/accounts/{email}/calendars/{calendar}/plant", post(plant))
+        .route("/accounts/{email}/calendars/{calendar}/events/{event}/move", post(move_event))
+        .route("/accounts/{email}/calendars/{calendar}/dump", get(dump))
+        .route("/accounts/{email}/calendars/{calendar}/occurrences", get(occurrences))
+        .route("/calendars/{calendar}", patch(edit_calendar).delete(delete_calendar))
         .route("/calendars/{calendar}/invalidate-sync-tokens", post(invalidate_sync_tokens))
         .route("/calendars/{calendar}/pushing", post(set_pushing))
         .route("/consent", post(consent))
         .route("/keys/rotate", post(rotate_keys))
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/push-faults", post(inject_push))
+        .route("/push-faults/release", post(release_pushes))
         .route("/paging", post(set_paging))
+        .route("/quirks", post(set_quirks))
+        .route("/quota", get(quota).post(set_quota))
+        .route("/clock", post(advance))
         .route("/page-tokens/expire", post(expire_page_tokens))
+        .route("/violations", get(violations))
         .route("/journal", get(journal).delete(clear_journal))
         .route("/channels", get(channels))
         .route("/deliveries", get(deliveries))
@@ -167,6 +185,67 @@ async fn plant(
     google.plant(&email, &calendar, events).map(|()| DONE)
 }
 
+#[derive(Deserialize)]
+struct Move {
+    destination: String,
+}
+
+async fn move_event(
+    State(google): Shared,
+    Path((email, calendar, id)): Path<(String, String, String)>,
+    Json(wanted): Json<Move>,
+) -> Answer<Value> {
+    google.move_event(&email, &calendar, &wanted.destination, &id).map(Json)
+}
+
+async fn dump(
+    State(google): Shared,
+    Path((email, calendar)): Path<(String, String)>,
+) -> Answer<BTreeMap<String, Value>> {
+    google.dump(&email, &calendar).map(Json)
+}
+
+#[derive(Deserialize)]
+struct Between {
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+}
+
+async fn occurrences(
+    State(google): Shared,
+    Path((email, calendar)): Path<(String, String)>,
+    Query(Between { from, to }): Query<Between>,
+) -> Answer<Vec<Value>> {
+    google.occurrences(&email, &calendar, from, to).map(Json)
+}
+
+async fn edit_listing(
+    State(google): Shared,
+    Path((email, calendar)): Path<(String, String)>,
+    Json(patch): Json<Map<String, Value>>,
+) -> Result<StatusCode, Refusal> {
+    google.edit_listing(&calendar, &email, patch).map(|()| DONE)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CalendarPatch {
+    summary: Option<String>,
+    time_zone: Option<Tz>,
+}
+
+async fn edit_calendar(
+    State(google): Shared,
+    Path(calendar): Path<String>,
+    Json(patch): Json<CalendarPatch>,
+) -> Result<StatusCode, Refusal> {
+    google.edit_calendar(&calendar, patch.summary.as_deref(), patch.time_zone).map(|()| DONE)
+}
+
+async fn delete_calendar(State(google): Shared, Path(calendar): Path<String>) -> Result<StatusCode, Refusal> {
+    google.delete_calendar(&calendar).map(|()| DONE)
+}
+
 async fn invalidate_sync_tokens(
     State(google): Shared,
     Path(calendar): Path<String>,
@@ -216,6 +295,36 @@ async fn inject_push(State(google): Shared, Json(fault): Json<PushFault>) -> Sta
     DONE
 }
 
+async fn release_pushes(State(google): Shared) -> StatusCode {
+    google.release_pushes();
+    DONE
+}
+
+async fn set_quirks(State(google): Shared, Json(quirks): Json<Quirks>) -> StatusCode {
+    google.set_quirks(quirks);
+    DONE
+}
+
+async fn quota(State(google): Shared) -> Json<Value> {
+    Json(json!({"busiestMinute": google.busiest_minute(), "breaches": google.quota_breaches()}))
+}
+
+async fn set_quota(State(google): Shared, Json(quota): Json<Quota>) -> StatusCode {
+    google.set_quota(quota);
+    DONE
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Advance {
+    seconds: u64,
+}
+
+async fn advance(State(google): Shared, Json(Advance { seconds }): Json<Advance>) -> StatusCode {
+    google.advance(Duration::from_secs(seconds));
+    DONE
+}
+
 async fn set_paging(State(google): Shared, Json(paging): Json<Paging>) -> StatusCode {
     google.set_paging(paging);
     DONE
@@ -224,6 +333,10 @@ async fn set_paging(State(google): Shared, Json(paging): Json<Paging>) -> Status
 async fn expire_page_tokens(State(google): Shared) -> StatusCode {
     google.expire_page_tokens();
     DONE
+}
+
+async fn violations(State(google): Shared) -> Json<Vec<Entry>> {
+    Json(google.violations())
 }
 
 async fn journal(State(google): Shared) -> Json<Vec<Entry>> {

@@ -7,12 +7,14 @@ pub(crate) mod http;
 
 use crate::calendar::channels::Channel;
 use crate::error::Refusal;
-use crate::faults::{Fault, PushFault};
+use crate::faults::{Fault, PushFate, PushFault, names};
 use crate::journal::Entry;
 use crate::oauth::grants::Consent;
 use crate::oauth::scopes::Scopes;
 use crate::oauth::token::Challenge;
 use crate::push::Delivery;
+use crate::quirks::Quirks;
+use crate::quota::{Breach, Quota};
 use crate::state::{Account, Google, Paging};
 
 /// A consent given without a browser.
@@ -131,6 +133,24 @@ impl Google {
         self.world().paging = paging;
     }
 
+    /// From now on Google has these habits.
+    pub fn set_quirks(&self, quirks: Quirks) {
+        self.world().quirks = quirks;
+    }
+
+    /// From now on so much is allowed, or refused beyond.
+    pub fn set_quota(&self, quota: Quota) {
+        self.world().meter.quota = quota;
+    }
+
+    /// Sends the notifications that were held back, in the order in which they were meant to be sent.
+    pub fn release_pushes(&self) {
+        let held = std::mem::take(&mut self.world().held);
+        for (message, _) in held {
+            self.pushes.send(message, &PushFate::PLAIN, Vec::new());
+        }
+    }
+
     /// All page tokens expire.
     pub fn expire_page_tokens(&self) {
         self.world().traversals.expire();
@@ -156,6 +176,27 @@ impl Google {
     /// Forgets the requests so far.
     pub fn clear_journal(&self) {
         self.world().journal.clear();
+    }
+
+    /// The requests that Google's discovery document does not allow; see [`Entry::violations`].
+    pub fn violations(&self) -> Vec<Entry> {
+        self.journal().into_iter().filter(|entry| !entry.violations.is_empty()).collect()
+    }
+
+    /// How often a method (or, with a `*` at its end, each that begins so) was called, as far as the journal goes back.
+    pub fn calls(&self, operation: &str) -> usize {
+        let is_it = |entry: &&Entry| names(operation, &entry.operation);
+        self.journal().iter().filter(is_it).count()
+    }
+
+    /// The calls beyond what Google allows in a minute.
+    pub fn quota_breaches(&self) -> Vec<Breach> {
+        self.world().meter.breaches.iter().cloned().collect()
+    }
+
+    /// The most units that one account has used in a minute.
+    pub fn busiest_minute(&self) -> u32 {
+        self.world().meter.busiest
     }
 
     /// The open channels.

@@ -22,6 +22,9 @@ pub(crate) struct Listed {
     pub is_removed: bool,
     /// Commit of the last change to the entry, µs.
     pub changed: i64,
+    /// What the account has set for itself: colours, `summaryOverride`, `hidden`.
+    #[serde(default)]
+    pub extra: Fields,
 }
 
 /// An event and the commit that made it what it is.
@@ -81,6 +84,13 @@ impl Book {
     pub(crate) fn event(&self, id: &str) -> Result<Arc<Fields>, Refusal> {
         let stored = self.events.get(id).map(|stored| Arc::clone(&stored.fields));
         stored.or_else(|| self.unchanged(id).map(Arc::new)).ok_or_else(Refusal::not_found)
+    }
+
+    /// An event that still is what the client has seen, if it says what that was.
+    pub(super) fn fresh(&self, id: &str, if_match: Option<&str>) -> Result<Arc<Fields>, Refusal> {
+        let event = self.event(id)?;
+        let is_fresh = |wanted: &str| wanted == "*" || event.get("etag").is_some_and(|etag| etag == wanted);
+        if if_match.is_none_or(is_fresh) { Ok(event) } else { Err(Refusal::stale_etag()) }
     }
 
     /// Adds an event. The id of a deleted one is taken as well.
@@ -148,12 +158,7 @@ impl Book {
         at: i64,
         change: Box<Change<'_>>,
     ) -> Result<Arc<Fields>, Refusal> {
-        let previous = self.event(id)?;
-        let is_fresh =
-            |wanted: &str| wanted == "*" || previous.get("etag").is_some_and(|etag| etag == wanted);
-        if !if_match.is_none_or(is_fresh) {
-            return Err(Refusal::stale_etag());
-        }
+        let previous = self.fresh(id, if_match)?;
         let fields = change(&previous, self.commit(at))?;
         Ok(self.settle(id, &previous, fields, at, Inheritance::WhatWasSame))
     }

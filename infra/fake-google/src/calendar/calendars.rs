@@ -30,7 +30,7 @@ pub(crate) async fn list(
         let list = lists.get(&caller.email).into_iter().flatten();
         let newest = list.clone().map(|(_, entry)| entry.changed).max().unwrap_or_default();
         let entries = list
-            .filter(|(_, entry)| after.map_or(!entry.is_removed, |after| entry.changed > after))
+            .filter(|(_, entry)| after.map_or(entry.is_listed(&question), |after| entry.changed > after))
             .filter_map(|(id, entry)| Some(Arc::new(resource_of(id, entry, books.get(id)?))));
         Ok((entries.collect(), Some(question.next_sync_token(&resource, 0, newest))))
     })?;
@@ -50,6 +50,38 @@ pub(crate) async fn entry(
         world.lists.get(&caller.email).and_then(|list| list.get(&id)).ok_or_else(Refusal::not_found)?;
     let book = world.books.get(&id).ok_or_else(Refusal::not_found)?;
     Ok(Json(Value::Object(resource_of(&id, listed, book))))
+}
+
+/// `GET /calendars/{calendar}`.
+pub(crate) async fn get(
+    State(google): State<Arc<Google>>,
+    caller: Caller,
+    Path(calendar): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let world = google.world();
+    let id = caller.open(&world, &calendar, Access::ReadCalendar)?;
+    let book = world.books.get(&id).ok_or_else(Refusal::not_found)?;
+    Ok(Json(json!({
+        "kind": "calendar#calendar",
+        "etag": event::etag(book.newest),
+        "id": id,
+        "summary": book.summary,
+        "timeZone": book.zone.name(),
+        "conferenceProperties": {"allowedConferenceSolutionTypes": ["hangoutsMeet"]},
+    })))
+}
+
+/// Roles, each of which includes those before it.
+const ROLES: &[&str] = &["none", "freeBusyReader", "reader", "writerWithoutPrivateAccess", "writer", "owner"];
+
+impl Listed {
+    /// Is it on a full list?
+    fn is_listed(&self, question: &Question) -> bool {
+        let rank = |role: &str| ROLES.iter().position(|known| *known == role);
+        let is_high = question.get("minAccessRole").is_none_or(|least| rank(&self.role) >= rank(least));
+        let is_hidden = self.extra.get("hidden").is_some_and(|hidden| hidden == true);
+        is_high && (!self.is_removed || question.shows_deleted) && (!is_hidden || question.is("showHidden"))
+    }
 }
 
 /// Sync tokens of a calendar list name the account; no calendar has such an id.
@@ -81,5 +113,6 @@ fn resource_of(id: &str, listed: &Listed, book: &Book) -> Fields {
     if listed.is_primary {
         set("primary", true.into());
     }
+    entry.extend(listed.extra.clone());
     entry
 }

@@ -36,6 +36,20 @@ pub enum Watched {
     },
     /// The calendar list of the channel's owner.
     CalendarList,
+    /// Who may do what with a calendar.
+    Acl {
+        /// Its id.
+        calendar: String,
+    },
+    /// The settings of the channel's owner; they never change here.
+    Settings,
+}
+
+impl Watched {
+    /// Is it about this calendar?
+    pub(crate) fn is_of(&self, id: &str) -> bool {
+        matches!(self, Self::Events { calendar } | Self::Acl { calendar } if calendar == id)
+    }
 }
 
 /// An open channel.
@@ -61,6 +75,9 @@ pub struct Channel {
     pub(crate) token: Option<String>,
     #[serde(skip)]
     number: u64,
+    /// Stopped, but told once more.
+    #[serde(skip)]
+    is_stopping: bool,
 }
 
 impl Channel {
@@ -78,7 +95,7 @@ pub(crate) struct Channels(BTreeMap<String, Channel>);
 impl Channels {
     /// Those that have not expired.
     pub(crate) fn open(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Channel> {
-        self.0.values().filter(move |channel| channel.expires_at > now)
+        self.0.values().filter(move |channel| channel.expires_at > now && !channel.is_stopping)
     }
 }
 
@@ -113,6 +130,32 @@ pub(crate) async fn watch_calendar_list(
     google.open_channel(&mut google.world(), &caller.email, Watched::CalendarList, uri, wanted).map(Json)
 }
 
+/// `POST /calendars/{calendar}/acl/watch`.
+pub(crate) async fn watch_acl(
+    State(google): State<Arc<Google>>,
+    caller: Caller,
+    Path(calendar): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
+    let mut world = google.world();
+    let calendar = caller.open(&world, &calendar, Access::ReadCalendar)?;
+    let uri = format!("{}/calendar/v3/calendars/{calendar}/acl?alt=json", google.url);
+    google.open_channel(&mut world, &caller.email, Watched::Acl { calendar }, uri, wanted).map(Json)
+}
+
+/// `POST /users/me/settings/watch`.
+pub(crate) async fn watch_settings(
+    State(google): State<Arc<Google>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    caller.require(Access::ReadCalendar)?;
+    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
+    let uri = format!("{}/calendar/v3/users/me/settings?alt=json", google.url);
+    google.open_channel(&mut google.world(), &caller.email, Watched::Settings, uri, wanted).map(Json)
+}
+
 /// `POST /channels/stop`.
 pub(crate) async fn stop(
     State(google): State<Arc<Google>>,
@@ -128,7 +171,10 @@ pub(crate) async fn stop(
         let message = format!("Channel '{id}' not found for project.");
         return Err(Refusal::new(StatusCode::NOT_FOUND, "notFound", message));
     }
-    world.channels.0.remove(id);
+    match world.quirks.stop_lags {
+        true => drop(world.channels.0.get_mut(id).map(|channel| channel.is_stopping = true)),
+        false => drop(world.channels.0.remove(id)),
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -223,6 +269,8 @@ impl Google {
             let message = format!("Channel id {} not unique", wanted.id);
             return Err(Refusal::bad("channelIdNotUnique", message));
         }
+        // Google answers with the stricter of what was asked for and its own limit of the day.
+        let longest = world.quirks.channel_seconds.and_then(TimeDelta::try_seconds).unwrap_or(LONGEST);
         let mut channel = Channel {
             id: wanted.id,
             owner: owner.to_owned(),
@@ -230,9 +278,10 @@ impl Google {
             resource_id: resource_id(owner, &resource_uri),
             resource_uri,
             address: wanted.address,
-            expires_at: wanted.expires_at,
+            expires_at: wanted.expires_at.min(self.now() + longest),
             token: wanted.token,
             number: 0,
+            is_stopping: false,
         };
         self.deliver(world, channel.next_message(ResourceState::Sync, 1));
         let mut answer = json!({
@@ -251,21 +300,37 @@ impl Google {
 
     /// Tells every open channel that watches what `is_changed` names. The writer's own channels are told like any other.
     pub(crate) fn announce(&self, world: &mut World, is_changed: impl Fn(&Channel) -> bool) {
+        self.tell(world, ResourceState::Exists, is_changed);
+    }
+
+    /// Sends a message on every open channel that `is_meant`.
+    pub(crate) fn tell(&self, world: &mut World, state: ResourceState, is_meant: impl Fn(&Channel) -> bool) {
         let now = self.now();
         let World { channels, random, .. } = world;
         channels.0.retain(|_, channel| channel.expires_at > now);
-        let told = channels.0.values_mut().filter(|channel| is_changed(channel));
-        let messages: Vec<Message> = told
-            .map(|channel| channel.next_message(ResourceState::Exists, random.random_range(1..=5)))
-            .collect();
+        let told = channels.0.values_mut().filter(|channel| is_meant(channel));
+        let messages: Vec<Message> =
+            told.map(|channel| channel.next_message(state, random.random_range(1..=5))).collect();
+        channels.0.retain(|_, channel| !(channel.is_stopping && is_meant(channel)));
         for message in messages {
             self.deliver(world, message);
         }
     }
 
     fn deliver(&self, world: &mut World, message: Message) {
-        let faults = world.faults.take_push(&message.channel.id);
-        self.pushes.send(message, &faults);
+        let fate = world.faults.take_push(&message.channel.id);
+        if let Some(is_until_next) = fate.held {
+            world.held.push((message, is_until_next));
+            return;
+        }
+        if fate.copies == 0 {
+            return;
+        }
+        let is_freed = |(held, is_until_next): &mut (Message, bool)| {
+            *is_until_next && held.channel.id == message.channel.id
+        };
+        let freed: Vec<Message> = world.held.extract_if(.., is_freed).map(|(held, _)| held).collect();
+        self.pushes.send(message, &fate, freed);
     }
 }
 

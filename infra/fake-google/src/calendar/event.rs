@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::recurrence::Pattern;
-use super::{Fields, time};
+use super::{Fields, rules, time};
 use crate::error::Refusal;
 
 /// The moment and the calendar of a change.
@@ -113,6 +113,7 @@ pub(crate) fn replaced(previous: &Fields, mut given: Fields, commit: Commit<'_>)
         return Err(Refusal::bad("invalid", message));
     }
     let mut settled = settled(given, current, commit)?;
+    rules::check_change(previous, &settled)?;
     let is_moved =
         ["start", "end", "recurrence"].iter().any(|name| settled.get(*name) != previous.get(*name));
     if is_moved {
@@ -163,6 +164,7 @@ pub(crate) fn listed(fields: &Fields) -> Value {
 /// Checks what a client may send and brings it into Google's form.
 fn settled(mut fields: Fields, sequence: i64, commit: Commit<'_>) -> Result<Fields, Refusal> {
     check_recurrence(&fields)?;
+    rules::bound_properties(&mut fields)?;
     time::normalise(&mut fields, commit.zone)?;
     if fields.get("recurrence").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         fields.remove("recurrence");

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::book::Book;
 use super::channels::Watched;
-use super::{Caller, Fields, event, object};
+use super::{Caller, Fields, event, object, rules};
 use crate::error::Refusal;
 use crate::oauth::scopes::Access;
 use crate::state::{Google, World};
@@ -40,7 +40,10 @@ pub(crate) async fn insert(
     Path(calendar): Path<String>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let given = object(&body)?;
+    let mut given = object(&body)?;
+    rules::check_type(&given, |kind| kind != "fromGmail")?;
+    // Clients make no instances: a series has them, and they are changed under their ids.
+    given.retain(|name, _| !matches!(name.as_str(), "recurringEventId" | "originalStartTime"));
     let mut world = google.world();
     let calendar = caller.open(&world, &calendar, Access::WriteEvents)?;
     let id = chosen_id(&given)?.unwrap_or_else(|| world.event_id());
@@ -106,12 +109,12 @@ fn chosen_id(given: &Fields) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn shown(fields: &Fields) -> Response {
+pub(super) fn shown(fields: &Fields) -> Response {
     let etag = fields.get("etag").and_then(Value::as_str).unwrap_or_default().to_owned();
     ([(header::ETAG, etag)], Json(fields)).into_response()
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
@@ -124,7 +127,9 @@ impl Google {
         change: impl FnOnce(&mut Book, i64) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let at = world.commit_at(self.now());
+        let tells_dropped_exceptions = world.quirks.tells_dropped_exceptions;
         let book = world.books.get_mut(calendar).ok_or_else(Refusal::not_found)?;
+        book.tells_dropped_exceptions = tells_dropped_exceptions;
         let changed = change(book, at)?;
         self.announce(
             world,

@@ -11,9 +11,11 @@ pub(crate) mod instance;
 pub(crate) mod list;
 pub(crate) mod question;
 pub(crate) mod recurrence;
+mod rules;
 pub(crate) mod scope;
 pub(crate) mod series;
-mod time;
+pub(crate) mod time;
+mod transfer;
 pub(crate) mod traversal;
 
 use std::sync::Arc;
@@ -39,6 +41,11 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         .route("/users/me/calendarList/watch", post(channels::watch_calendar_list))
         .route("/users/me/calendarList/{calendar}", get(calendars::entry))
         .route("/calendars/{calendar}/events", get(list::list).post(events::insert))
+        .route("/calendars/{calendar}", get(calendars::get))
+        .route("/calendars/{calendar}/events/import", post(transfer::import))
+        .route("/calendars/{calendar}/events/{event}/move", post(transfer::relocate))
+        .route("/calendars/{calendar}/acl/watch", post(channels::watch_acl))
+        .route("/users/me/settings/watch", post(channels::watch_settings))
         .route("/calendars/{calendar}/events/watch", post(channels::watch_events))
         .route(
             "/calendars/{calendar}/events/{event}",
@@ -83,7 +90,9 @@ pub(crate) fn open(world: &World, email: &str, name: &str, access: Access) -> Re
     let id = if name == "primary" { email } else { name };
     let listed = world.lists.get(email).and_then(|list| list.get(id)).filter(|entry| !entry.is_removed);
     let listed = listed.ok_or_else(Refusal::not_found)?;
-    if access == Access::WriteEvents && !matches!(listed.role.as_str(), "owner" | "writer") {
+    if access == Access::WriteEvents
+        && !matches!(listed.role.as_str(), "owner" | "writer" | "writerWithoutPrivateAccess")
+    {
         let message = "You need to have writer access to this calendar.";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "requiredAccessLevel", message));
     }

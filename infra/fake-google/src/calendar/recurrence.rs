@@ -227,6 +227,36 @@ impl Pattern {
         self.rewritten(lines, go_on, |at| at >= slot)
     }
 
+    /// A line in the one spelling in which it can be compared: upper case, defaults left out, parts and dates in order, times in UTC, an end
+    /// as the last instant or day that it includes.
+    pub(crate) fn canonical(&self, line: &str) -> String {
+        let line = line.to_ascii_uppercase();
+        let Some((head, value)) = line.split_once(':') else { return line };
+        let name = head.split(';').next().unwrap_or(head);
+        let spelled = |at: DateTime<Utc>| match self.is_all_day {
+            true => at.format("%Y%m%d").to_string(),
+            false => at.format("%Y%m%dT%H%M%SZ").to_string(),
+        };
+        let mut parts: Vec<String> = match name {
+            "RRULE" | "EXRULE" => value
+                .split(';')
+                .filter(|part| !matches!(*part, "" | "INTERVAL=1" | "WKST=MO"))
+                .map(|part| match part.strip_prefix("UNTIL=").and_then(Written::parse) {
+                    Some(until) => format!("UNTIL={}", spelled(self.end(until))),
+                    None => part.to_owned(),
+                })
+                .collect(),
+            _ => {
+                let zone = head.split(';').find_map(|parameter| parameter.strip_prefix("TZID="));
+                let zone = zone.and_then(|name| Tz::from_str_insensitive(name).ok()).unwrap_or(self.zone);
+                let at = |text: &str| Some(spelled(self.instant(Written::parse(text)?, zone)));
+                value.split(',').map(|text| at(text).unwrap_or_else(|| text.to_owned())).collect()
+            }
+        };
+        parts.sort();
+        format!("{name}:{}", parts.join(if name.ends_with("RULE") { ";" } else { "," }))
+    }
+
     fn rewritten(
         &self,
         lines: &[String],

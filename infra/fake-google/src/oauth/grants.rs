@@ -11,6 +11,10 @@ use crate::error::OAuthRefusal;
 /// Google says 3599, one second less than the hour it means.
 pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3599;
 const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
+/// Live refresh tokens of one account for one client.
+const REFRESH_TOKENS: usize = 100;
+/// A refresh token that is not used for so long dies.
+const UNUSED: TimeDelta = TimeDelta::days(183);
 
 /// What the client asked for on the authorization page and got an account's consent to.
 #[derive(Clone, Serialize, Deserialize)]
@@ -67,6 +71,16 @@ pub(crate) struct Grants {
     grants: BTreeMap<String, BTreeMap<String, Grant>>,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, Holder>,
+    /// When each refresh token was made and last used.
+    #[serde(default)]
+    lives: HashMap<String, Life>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Life {
+    made_at: DateTime<Utc>,
+    used_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Grants {
@@ -123,16 +137,50 @@ impl Grants {
         self.access.insert(token, AccessToken { holder, expires_at });
     }
 
-    pub(crate) fn keep_refresh_token(&mut self, token: String, holder: Holder) {
+    /// Keeps a refresh token. Of too many of one account and client, the oldest dies without a word.
+    pub(crate) fn keep_refresh_token(
+        &mut self,
+        token: String,
+        holder: Holder,
+        now: DateTime<Utc>,
+        expires_at: Option<DateTime<Utc>>,
+    ) {
+        let is_same = |other: &Holder| other.email == holder.email && other.client_id == holder.client_id;
+        let siblings: Vec<&String> =
+            self.refresh.iter().filter(|(_, other)| is_same(other)).map(|(token, _)| token).collect();
+        if siblings.len() >= REFRESH_TOKENS {
+            let oldest =
+                siblings.into_iter().min_by_key(|token| self.lives.get(*token).map(|life| life.made_at));
+            if let Some(oldest) = oldest.cloned() {
+                self.forget_refresh_token(&oldest);
+            }
+        }
+        self.lives.insert(token.clone(), Life { made_at: now, used_at: now, expires_at });
         self.refresh.insert(token, holder);
     }
 
+    pub(crate) fn forget_refresh_token(&mut self, token: &str) {
+        self.refresh.remove(token);
+        self.lives.remove(token);
+    }
+
     /// Whose refresh token this is, if it lives.
-    pub(crate) fn refresh(&self, token: &str, client_id: &str) -> Result<Holder, OAuthRefusal> {
+    pub(crate) fn refresh(
+        &mut self,
+        token: &str,
+        client_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Holder, OAuthRefusal> {
+        let dead = || OAuthRefusal::bad("invalid_grant", "Token has been expired or revoked.");
         let holder = self.refresh.get(token).filter(|holder| holder.client_id == client_id);
-        holder
-            .cloned()
-            .ok_or_else(|| OAuthRefusal::bad("invalid_grant", "Token has been expired or revoked."))
+        let holder = holder.cloned().ok_or_else(dead)?;
+        if let Some(life) = self.lives.get_mut(token) {
+            if life.expires_at.is_some_and(|end| end <= now) || now - life.used_at > UNUSED {
+                return Err(dead());
+            }
+            life.used_at = now;
+        }
+        Ok(holder)
     }
 
     /// Whose access token this is, if it lives.
@@ -232,10 +280,29 @@ mod tests {
         grants.consent("c".into(), consent(), DateTime::UNIX_EPOCH);
         let holder = redeem(&mut grants, "c").unwrap().holder;
         grants.keep_access_token("access".into(), holder.clone(), DateTime::UNIX_EPOCH);
-        grants.keep_refresh_token("refresh".into(), holder);
+        grants.keep_refresh_token("refresh".into(), holder, DateTime::UNIX_EPOCH, None);
         assert!(grants.revoke_token("access"));
-        assert!(grants.refresh("refresh", "client").is_err());
+        assert!(grants.refresh("refresh", "client", DateTime::UNIX_EPOCH).is_err());
         assert!(!grants.revoke_token("access"));
+    }
+
+    #[test]
+    fn a_refresh_token_dies_of_age_of_disuse_and_of_too_many_others() {
+        let mut grants = Grants::default();
+        let holder = Holder { email: "a".into(), client_id: "c".into(), scopes: Scopes::default() };
+        let day = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
+        grants.keep_refresh_token("testing".into(), holder.clone(), day(0), Some(day(7)));
+        assert!(grants.refresh("testing", "c", day(6)).is_ok());
+        assert!(grants.refresh("testing", "c", day(7)).is_err());
+        grants.keep_refresh_token("first".into(), holder.clone(), day(0), None);
+        assert!(grants.refresh("first", "c", day(183)).is_ok());
+        assert!(grants.refresh("first", "c", day(366)).is_ok());
+        assert!(grants.refresh("first", "c", day(550)).is_err());
+        for n in 0..100 {
+            grants.keep_refresh_token(n.to_string(), holder.clone(), day(550 + n), None);
+        }
+        assert!(grants.refresh("99", "c", day(700)).is_ok() && grants.refresh("0", "c", day(700)).is_ok());
+        assert_eq!(grants.refresh.len(), 100);
     }
 
     #[test]

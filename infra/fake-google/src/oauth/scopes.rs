@@ -95,6 +95,7 @@ pub(crate) enum Access {
     ReadEvents,
     WriteEvents,
     ReadCalendarList,
+    ReadCalendar,
     /// Stopping a channel needs any scope that could have opened one.
     StopChannel,
 }
@@ -112,6 +113,8 @@ impl Access {
         const WRITE_EVENTS: &[&str] = &["calendar", "calendar.events", "calendar.events.owned"];
         const READ_LIST: &[&str] =
             &["calendar", "calendar.readonly", "calendar.calendarlist", "calendar.calendarlist.readonly"];
+        const READ_CALENDAR: &[&str] =
+            &["calendar", "calendar.readonly", "calendar.calendars", "calendar.calendars.readonly"];
         const ANY: &[&str] = &[
             "calendar",
             "calendar.readonly",
@@ -126,6 +129,7 @@ impl Access {
             Self::ReadEvents => READ_EVENTS,
             Self::WriteEvents => WRITE_EVENTS,
             Self::ReadCalendarList => READ_LIST,
+            Self::ReadCalendar => READ_CALENDAR,
             Self::StopChannel => ANY,
         }
     }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::grants::{ACCESS_TOKEN_SECONDS, Holder};
 use crate::error::OAuthRefusal;
+use crate::quirks::Rotation;
 use crate::state::{Google, World};
 
 /// A code challenge (RFC 7636).
@@ -134,19 +136,42 @@ fn redeem(google: &Google, form: &Form) -> Result<Value, OAuthRefusal> {
     let mut world = google.world();
     let redeemed = world.grants.redeem(code, &google.client.id, redirect_uri, verifier, google.now())?;
     let refresh_token = redeemed.wants_refresh_token.then(|| format!("1//fake-{}", world.secret(64)));
-    if let Some(token) = &refresh_token {
-        world.grants.keep_refresh_token(token.clone(), redeemed.holder.clone());
-    }
     let mut answer = issue(google, &mut world, &redeemed.holder, redeemed.nonce)?;
-    answer.extend(refresh_token.map(|token| ("refresh_token".to_owned(), Value::String(token))));
+    if let Some(token) = refresh_token {
+        hand_out(google, &mut world, token, &redeemed.holder, &mut answer);
+    }
     Ok(Value::Object(answer))
 }
 
 fn refresh(google: &Google, form: &Form) -> Result<Value, OAuthRefusal> {
     let token = required(form, "refresh_token")?;
     let mut world = google.world();
-    let holder = world.grants.refresh(token, &google.client.id)?;
-    issue(google, &mut world, &holder, None).map(Value::Object)
+    let holder = world.grants.refresh(token, &google.client.id, google.now())?;
+    let mut answer = issue(google, &mut world, &holder, None)?;
+    let rotation = world.quirks.rotation;
+    if rotation == Rotation::Strict {
+        world.grants.forget_refresh_token(token);
+    }
+    if rotation != Rotation::Never {
+        let new = format!("1//fake-{}", world.secret(64));
+        hand_out(google, &mut world, new, &holder, &mut answer);
+    }
+    Ok(Value::Object(answer))
+}
+
+/// Keeps a refresh token and puts it into an answer.
+fn hand_out(
+    google: &Google,
+    world: &mut World,
+    token: String,
+    holder: &Holder,
+    answer: &mut Map<String, Value>,
+) {
+    let seconds = world.quirks.refresh_token_seconds;
+    let expires_at = seconds.and_then(TimeDelta::try_seconds).map(|life| google.now() + life);
+    world.grants.keep_refresh_token(token.clone(), holder.clone(), google.now(), expires_at);
+    answer.insert("refresh_token".to_owned(), token.into());
+    answer.extend(seconds.map(|seconds| ("refresh_token_expires_in".to_owned(), seconds.into())));
 }
 
 /// A new access token for `holder`, and who they are if they signed in.
