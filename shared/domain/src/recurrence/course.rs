@@ -13,7 +13,7 @@ use crate::Slot;
 /// How far the wall-clock times of a window may lie outside it: no gap in any zone is longer than a day.
 const MARGIN: TimeDelta = TimeDelta::hours(50);
 /// The most occurrences that are counted to find where a COUNT ends; a rule with a greater COUNT ends there.
-const COUNTED: u32 = 20_000;
+pub(super) const COUNTED: u32 = 10_000;
 
 /// All that makes and unmakes the slots of a pattern.
 pub(super) struct Courses<'p> {
@@ -49,8 +49,45 @@ impl Course {
         Self { until: pattern.until(rule), counted_end, run }
     }
 
-    fn is_over(&self, clock: NaiveDateTime) -> bool {
-        self.counted_end.is_some_and(|end| clock > end)
+    /// The last wall-clock time at which this rule may make a slot up to one.
+    fn last_clock(&self, pattern: &Pattern<'_>, to: Slot) -> NaiveDateTime {
+        let to = self.until.map_or(to, |until| until.min(to));
+        let clock = after_margin(pattern.clock(to));
+        self.counted_end.map_or(clock, |end| end.min(clock))
+    }
+
+    /// Whether a COUNT has come to its end before a slot.
+    pub(super) fn ends_before(&self, pattern: &Pattern<'_>, slot: Slot) -> bool {
+        self.counted_end
+            .is_some_and(|end| pattern.slot(end, pattern.start_clock()).is_none_or(|end| end < slot))
+    }
+
+    fn is_over(&self, slot: Slot) -> bool {
+        self.until.is_some_and(|until| slot > until)
+    }
+
+    /// What the rule makes from about a slot on, in the order of the wall clock.
+    pub(super) fn onwards<'s>(
+        &'s self,
+        pattern: &'s Pattern<'_>,
+        from: Slot,
+    ) -> impl Iterator<Item = Slot> + 's {
+        let (start, last) = (pattern.start_clock(), self.last_clock(pattern, pattern.latest()));
+        self.run
+            .walk(before_margin(pattern.clock(from)), Towards::Future)
+            .within(last)
+            .filter_map(move |clock| pattern.slot(clock, start))
+            .filter(|slot| !self.is_over(*slot))
+    }
+
+    /// What the rule makes up to about a slot, against the order of the wall clock.
+    fn backwards<'s>(&'s self, pattern: &'s Pattern<'_>, to: Slot) -> impl Iterator<Item = Slot> + 's {
+        let (start, last) = (pattern.start_clock(), self.last_clock(pattern, to));
+        self.run
+            .walk(last, Towards::Past)
+            .filter(move |clock| *clock <= last)
+            .filter_map(move |clock| pattern.slot(clock, start))
+            .filter(|slot| !self.is_over(*slot))
     }
 }
 
@@ -108,49 +145,37 @@ impl<'p> Courses<'p> {
         slots
     }
 
-    /// The first slot from one on that a rule or a date makes, excluded or not. An earlier one may stand within a day before it, where the
-    /// clocks change.
-    pub(super) fn next(&self, from: Slot) -> Option<Slot> {
-        let of_rule = |course: &Course| {
-            course
-                .run
-                .walk(before_margin(self.pattern.clock(from)), Towards::Future)
-                .take_while(|clock| !course.is_over(*clock))
-                .filter_map(|clock| self.pattern.slot(clock, self.start))
-                .find(|slot| *slot >= from)
-                .filter(|slot| course.until.is_none_or(|until| *slot <= until))
-        };
-        let listed = self.dates.iter().copied().find(|slot| *slot >= from);
-        self.rules.iter().filter_map(of_rule).chain(listed).min()
+    /// Goes through the slots that a rule or a date makes, excluded or not: asked for ever later places, answers with the first at or after
+    /// each. One that is earlier by the clocks' change may be passed over.
+    pub(super) fn onwards(&self, from: Slot) -> impl FnMut(Slot) -> Option<Slot> {
+        let mut rules: Vec<_> =
+            self.rules.iter().map(|course| course.onwards(self.pattern, from).fuse().peekable()).collect();
+        move |from| {
+            let next = rules.iter_mut().filter_map(|slots| {
+                while slots.next_if(|slot| *slot < from).is_some() {}
+                slots.peek().copied()
+            });
+            next.chain(self.dates.iter().copied().find(|slot| *slot >= from)).min()
+        }
     }
 
-    /// The last slot up to one that a rule or a date makes, excluded or not. A later one may stand within a day after it, where the clocks
-    /// change.
-    pub(super) fn previous(&self, to: Slot) -> Option<Slot> {
-        let of_rule = |course: &Course| {
-            let to = course.until.map_or(to, |until| until.min(to));
-            let clock = after_margin(self.pattern.clock(to));
-            let clock = course.counted_end.map_or(clock, |end| end.min(clock));
-            course
-                .run
-                .walk(clock, Towards::Past)
-                .filter(|clock| !course.is_over(*clock))
-                .filter_map(|clock| self.pattern.slot(clock, self.start))
-                .find(|slot| *slot <= to)
-        };
-        let listed = self.dates.iter().copied().rfind(|slot| *slot <= to);
-        self.rules.iter().filter_map(of_rule).chain(listed).max()
+    /// The same in the other direction: asked for ever earlier places, answers with the last at or before each.
+    pub(super) fn backwards(&self, to: Slot) -> impl FnMut(Slot) -> Option<Slot> {
+        let mut rules: Vec<_> =
+            self.rules.iter().map(|course| course.backwards(self.pattern, to).fuse().peekable()).collect();
+        move |to| {
+            let previous = rules.iter_mut().filter_map(|slots| {
+                while slots.next_if(|slot| *slot > to).is_some() {}
+                slots.peek().copied()
+            });
+            previous.chain(self.dates.iter().copied().rfind(|slot| *slot <= to)).max()
+        }
     }
 
     /// Adds what one rule makes in a window.
     fn add(&self, course: &Course, from: Slot, to: Slot, slots: &mut Vec<Slot>) {
-        let to = course.until.map_or(to, |until| until.min(to));
-        if to < from {
-            return;
-        }
         let first = before_margin(self.pattern.clock(from)).max(self.start);
-        let last = after_margin(self.pattern.clock(to));
-        let last = course.counted_end.map_or(last, |end| end.min(last));
+        let last = course.last_clock(self.pattern, to);
         if last < first {
             return;
         }
@@ -159,7 +184,7 @@ impl<'p> Courses<'p> {
             .walk(first, Towards::Future)
             .within(last)
             .filter_map(|clock| self.pattern.slot(clock, self.start))
-            .filter(|slot| (from..=to).contains(slot));
+            .filter(|slot| (from..=to).contains(slot) && !course.is_over(*slot));
         slots.extend(made);
     }
 }

@@ -22,6 +22,11 @@ pub(super) enum When {
 }
 
 impl When {
+    /// A slot, as it is listed.
+    pub(super) fn of(slot: Slot) -> Self {
+        slot.date().map_or_else(|| Self::Utc(slot.instant()), Self::Date)
+    }
+
     /// Reads any of the three forms.
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         Self::read(text.trim()).ok_or_else(|| {
@@ -123,11 +128,16 @@ fn read_time(text: &str) -> Option<NaiveTime> {
 /// Reads what follows RDATE or EXDATE: parameters (`TZID=…;VALUE=…`) and a list of times. Of a period, its start is taken.
 pub(super) fn parse(parameters: &str, values: &str) -> Result<Vec<When>, Refusal> {
     let zone = zone(parameters)?;
-    values
+    let list: Vec<When> = values
         .split(',')
         .map(|value| value.split_once('/').map_or(value, |(start, _)| start))
         .map(|value| When::parse(value).map(|when| when.in_zone(zone)))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let dates = list.iter().filter(|when| matches!(when, When::Date(_))).count();
+    if dates != 0 && dates != list.len() {
+        return Err(refuse("must not list dates and times in one line"));
+    }
+    Ok(list)
 }
 
 fn zone(parameters: &str) -> Result<Option<Zone>, Refusal> {

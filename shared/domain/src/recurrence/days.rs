@@ -110,7 +110,7 @@ fn year_length(day: NaiveDate) -> i32 {
     if day.leap_year() { 366 } else { 365 }
 }
 
-fn month_length(day: NaiveDate) -> u8 {
+pub(super) fn month_length(day: NaiveDate) -> u8 {
     match day.month() {
         2 if day.leap_year() => 29,
         2 => 28,

@@ -8,6 +8,7 @@
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
+use super::days::month_length;
 use super::rule::{ByDay, Frequency, Rule};
 
 /// The last year in which anything recurs: later ones cannot be written with four digits.
@@ -45,8 +46,13 @@ impl Run {
     /// COUNT and UNTIL are not looked at.
     pub(super) fn walk(&self, from: NaiveDateTime, towards: Towards) -> Walk<'_> {
         let interval = i64::from(self.rule.interval);
-        let period = (unit(&self.rule, from.date()) - self.base).div_euclid(interval);
-        let period = if towards == Towards::Future { period.max(0) } else { period };
+        let last_day = NaiveDate::from_ymd_opt(LAST_YEAR, 12, 31).unwrap_or(NaiveDate::MAX);
+        let period = (unit(&self.rule, from.date().min(last_day)) - self.base).div_euclid(interval);
+        let period = match towards {
+            _ if !self.is_possible() => -1,
+            Towards::Future => period.max(0),
+            Towards::Past => period,
+        };
         let silent_periods = match self.rule.frequency {
             Frequency::Yearly => 400,
             Frequency::Monthly => 400 * 12,
@@ -63,6 +69,42 @@ impl Run {
             silent_periods,
             last_day: NaiveDate::MAX,
         }
+    }
+
+    /// Whether any period could hold an occurrence, as far as that shows at once.
+    fn is_possible(&self) -> bool {
+        let rule = &self.rule;
+        let days = match rule.frequency {
+            Frequency::Daily => 1,
+            Frequency::Weekly => 7.min(if rule.by_day.is_empty() { 1 } else { rule.by_day.len() }),
+            Frequency::Monthly => 31,
+            Frequency::Yearly => 366,
+        };
+        let has_place = |position: &i16| usize::from(position.unsigned_abs()) <= days * self.times.len();
+        let is_in = |month: u8| rule.by_month.is_empty() || rule.by_month.contains(&month);
+        let longest = if [1, 3, 5, 7, 8, 10, 12].into_iter().any(is_in) {
+            31
+        } else if [4, 6, 9, 11].into_iter().any(is_in) {
+            30
+        } else {
+            29
+        };
+        (rule.by_set_pos.is_empty() || rule.by_set_pos.iter().any(has_place))
+            && (rule.by_month_day.is_empty() || rule.by_month_day.iter().any(|day| day.abs() <= longest))
+    }
+
+    /// How many periods later, or earlier, the next one in another month lies, if days of this month need not be looked at.
+    fn to_next_month(&self, first_day: NaiveDate, towards: Towards) -> i64 {
+        let is_wanted = |month: &u8| u32::from(*month) == first_day.month();
+        let is_daily = self.rule.frequency == Frequency::Daily;
+        if !is_daily || self.rule.by_month.is_empty() || self.rule.by_month.iter().any(is_wanted) {
+            return 1;
+        }
+        let days = match towards {
+            Towards::Future => u32::from(month_length(first_day)) - first_day.day() + 1,
+            Towards::Past => first_day.day(),
+        };
+        i64::from(days.div_ceil(u32::from(self.rule.interval)))
     }
 
     /// The first day of a period. `None` where time ends.
@@ -105,6 +147,29 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The same rule for a series that starts later; it names what the old start implied and the new one does not. `None` where the new
+    /// start lies in a period that the interval leaves out: no rule says that.
+    pub(super) fn continued(&self, rule: &Rule, start: NaiveDateTime, is_all_day: bool) -> Option<Rule> {
+        let there = Self::new(rule, start, is_all_day);
+        if (there.base - self.base).rem_euclid(i64::from(rule.interval)) != 0 {
+            return None;
+        }
+        let mut rule = if there.rule == self.rule { rule.clone() } else { self.rule.clone() };
+        if there.times != self.times {
+            let name = |list: &mut Vec<u8>, implied: u32| {
+                if list.is_empty() {
+                    list.extend(u8::try_from(implied).ok());
+                }
+            };
+            name(&mut rule.by_hour, self.start.hour());
+            name(&mut rule.by_minute, self.start.minute());
+            name(&mut rule.by_second, self.start.second());
+        }
+        Some(rule)
+    }
+}
+
 /// A walk through the occurrences of a rule.
 pub(super) struct Walk<'r> {
     run: &'r Run,
@@ -141,12 +206,13 @@ impl<'r> Walk<'r> {
         self.days.clear();
         self.looked_at += self.run.rule.days(first_day, &mut self.days);
         self.run.occurrences(&self.days, &mut self.found);
+        let step = self.run.to_next_month(first_day, self.towards);
         match self.towards {
             Towards::Future => {
                 self.found.reverse();
-                self.period += 1;
+                self.period += step;
             }
-            Towards::Past => self.period -= 1,
+            Towards::Past => self.period -= step,
         }
         Some(())
     }
@@ -214,7 +280,7 @@ fn spell_out_day(rule: &mut Rule, start: NaiveDateTime) {
 }
 
 /// The times of day at which a rule recurs, in order.
-fn times(rule: &Rule, start: NaiveTime, is_all_day: bool) -> Vec<NaiveTime> {
+pub(super) fn times(rule: &Rule, start: NaiveTime, is_all_day: bool) -> Vec<NaiveTime> {
     if is_all_day {
         return vec![NaiveTime::MIN];
     }
@@ -235,4 +301,107 @@ fn times(rule: &Rule, start: NaiveTime, is_all_day: bool) -> Vec<NaiveTime> {
 /// A date some days on.
 pub(super) fn later(date: NaiveDate, days: u64) -> Option<NaiveDate> {
     date.checked_add_days(Days::new(days))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(text: &str) -> NaiveDateTime {
+        text.parse().unwrap()
+    }
+
+    fn run(rule: &str, start: &str) -> Run {
+        Run::new(&Rule::parse(rule).unwrap(), clock(start), false)
+    }
+
+    #[test]
+    fn a_week_in_the_year_2900_costs_what_this_week_costs() {
+        for rule in [
+            "FREQ=DAILY",
+            "FREQ=DAILY;INTERVAL=3",
+            "FREQ=WEEKLY;BYDAY=MO,WE",
+            "FREQ=MONTHLY;BYDAY=2TU",
+            "FREQ=YEARLY;BYWEEKNO=20",
+        ] {
+            let run = run(rule, "1999-12-31T09:00:00");
+            let cost = |from: &str| {
+                let mut walk = run.walk(clock(from), Towards::Future);
+                let last = walk.by_ref().take(5).last().unwrap();
+                (walk.looked_at(), (last - clock(from)).num_days())
+            };
+            let (near, _) = cost("2026-11-15T00:00:00");
+            let (far, days) = cost("2900-11-15T00:00:00");
+            assert!(far <= near + 366 && days < 6 * 366, "{rule}: {near} days looked at, far {far}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_never_comes_is_given_up_after_the_calendar_has_repeated() {
+        for rule in [
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31;BYDAY=MO",
+            "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=5",
+            "FREQ=YEARLY;BYYEARDAY=366;BYMONTH=1",
+        ] {
+            let run = run(rule, "2026-11-20T09:00:00");
+            let mut walk = run.walk(clock("2026-11-20T09:00:00"), Towards::Future);
+            assert_eq!(walk.next(), None);
+            assert!(walk.looked_at() <= 147_000, "{rule}: {}", walk.looked_at());
+        }
+    }
+
+    #[test]
+    fn what_comes_once_in_many_years_is_found() {
+        for (rule, next) in [
+            ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "2044-02-29T09:00:00"),
+            ("FREQ=YEARLY;INTERVAL=1000", "3026-11-20T09:00:00"),
+            ("FREQ=YEARLY;INTERVAL=7;BYMONTHDAY=29;BYMONTH=2", "2040-02-29T09:00:00"),
+        ] {
+            let start = clock("2026-11-20T09:00:00");
+            let found = run(rule, "2026-11-20T09:00:00").walk(start, Towards::Future).find(|at| *at > start);
+            assert_eq!(found, Some(clock(next)), "{rule}");
+        }
+    }
+
+    #[test]
+    fn weeks_are_numbered_as_in_iso_8601() {
+        for week in 1..=53_u32 {
+            let run = run(
+                &format!("FREQ=YEARLY;BYWEEKNO={week};BYDAY=MO,TU,WE,TH,FR,SA,SU"),
+                "1990-01-01T00:00:00",
+            );
+            let days: Vec<NaiveDate> = run
+                .walk(clock("1990-01-01T00:00:00"), Towards::Future)
+                .map(|at| at.date())
+                .take_while(|day| day.year() < 2060)
+                .collect();
+            let first = NaiveDate::from_ymd_opt(1990, 1, 1).unwrap();
+            let expected: Vec<NaiveDate> = (0..)
+                .filter_map(|day| later(first, day))
+                .take_while(|day| day.year() < 2060)
+                .filter(|day| day.iso_week().week() == week)
+                .collect();
+            assert_eq!(days, expected, "week {week}");
+        }
+    }
+
+    #[test]
+    fn a_walk_into_the_past_is_a_walk_into_the_future_read_backwards() {
+        for rule in [
+            "FREQ=DAILY;INTERVAL=3;BYHOUR=9,17",
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE",
+            "FREQ=MONTHLY;BYDAY=-1FR",
+            "FREQ=YEARLY;BYDAY=MO;BYSETPOS=1,-1",
+        ] {
+            let run = run(rule, "2020-02-05T09:00:00");
+            let last = clock("2026-11-20T09:00:00");
+            let forwards: Vec<_> =
+                run.walk(clock("2020-02-05T09:00:00"), Towards::Future).within(last).collect();
+            let mut backwards: Vec<_> = run.walk(last, Towards::Past).filter(|at| *at <= last).collect();
+            backwards.reverse();
+            assert_eq!(forwards, backwards, "{rule}");
+        }
+    }
 }

@@ -53,8 +53,9 @@ impl<'a> Pattern<'a> {
     pub fn next(&self, from: Slot) -> Option<Slot> {
         let courses = Courses::new(self);
         let mut from = self.own(from).max(self.earliest());
+        let mut onwards = courses.onwards(from);
         for days in 0..SEARCHES {
-            let candidate = courses.next(from)?;
+            let candidate = onwards(from)?;
             let to = self.shifted(candidate, days);
             if let Some(slot) = courses.slots(from, to).first() {
                 return Some(*slot);
@@ -71,8 +72,9 @@ impl<'a> Pattern<'a> {
         }
         let courses = Courses::new(self);
         let mut to = self.latest();
+        let mut backwards = courses.backwards(to);
         for days in 0..SEARCHES {
-            let candidate = courses.previous(to)?;
+            let candidate = backwards(to)?;
             let from = self.shifted(candidate, -days);
             if let Some(slot) = courses.slots(from, to).last() {
                 return Some(*slot);
@@ -161,7 +163,7 @@ impl<'a> Pattern<'a> {
     }
 
     /// The latest slot that can be, by its kind.
-    fn latest(&self) -> Slot {
+    pub(super) fn latest(&self) -> Slot {
         if self.is_all_day() { Slot::LAST_DATE } else { Slot::LAST_INSTANT }
     }
 

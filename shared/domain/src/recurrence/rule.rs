@@ -184,7 +184,7 @@ impl Rule {
         Ok(())
     }
 
-    fn tidy(mut self) -> Self {
+    pub(super) fn tidy(mut self) -> Self {
         fn sort<T: Ord>(list: &mut Vec<T>) {
             list.sort_unstable();
             list.dedup();
@@ -204,18 +204,20 @@ impl Rule {
         self
     }
 
-    /// The same rule without a start of the week that changes nothing.
-    pub(super) fn normal(&self) -> Self {
-        let mut rule = self.clone();
-        let counts_weeks = !self.by_week_no.is_empty()
-            || self.frequency == Frequency::Weekly && (self.interval > 1 || !self.by_set_pos.is_empty());
-        if !counts_weeks {
-            rule.week_start = Weekday::Mon;
-        }
-        rule
+    /// Whether it matters on which day a week begins.
+    pub(super) fn counts_weeks(&self) -> bool {
+        let is_weekly = self.frequency == Frequency::Weekly;
+        !self.by_week_no.is_empty()
+            || is_weekly && (!self.by_set_pos.is_empty() || self.interval > 1 && !self.by_day.is_empty())
     }
 
-    /// Whether the rule ends by itself.
+    /// The same rule without a start of the week that changes nothing.
+    pub(super) fn normal(&self) -> Self {
+        let week_start = if self.counts_weeks() { self.week_start } else { Weekday::Mon };
+        Self { week_start, ..self.clone() }
+    }
+
+    /// Whether the rule has no end of its own.
     pub(super) fn is_endless(&self) -> bool {
         self.count.is_none() && self.until.is_none()
     }

@@ -2,31 +2,56 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::course::{COUNTED, Course};
 use super::dates::When;
-use super::expand::{Run, Towards};
+use super::expand::Towards;
 use super::rule::Rule;
 use super::{Part, Pattern, Recurrence};
-use crate::Slot;
+use crate::{EventTime, Slot};
+
+/// The most occurrences that are listed in place of a rule that cannot be continued.
+const LISTED: usize = 500;
 
 impl Pattern<'_> {
-    /// The occurrences strictly before `slot`, for the same start: COUNT is gone, UNTIL is set (one second before the slot in UTC, or the
-    /// day before it), dates from the slot on are left out. `None` when nothing is left.
+    /// The occurrences strictly before `slot`, for the same start: rules that go on have no COUNT but an UNTIL (one second before the
+    /// slot in UTC, or the day before it), dates from the slot on are left out. `None` when nothing is left.
     pub fn before(&self, slot: Slot) -> Option<Recurrence> {
-        let part = self.rewrite(|part| self.part_before(part, slot));
-        let left = Pattern { recurrence: part.as_ref()?, last: None, ..*self };
-        left.first().filter(|first| *first < slot)?;
-        part
+        self.first().filter(|first| *first < slot)?;
+        let mut part = self.rewrite(|part| self.part_before(part, slot));
+        if part.check().is_err() {
+            // Only the start is left, of a series whose other occurrences were listed.
+            part.list(Slot::of(self.start)?);
+        }
+        Some(part)
     }
 
     /// The occurrences from `slot` on, for a series that starts there: COUNT is less by what lies before, UNTIL is kept, dates before the
-    /// slot are left out. `None` when nothing is left.
+    /// slot are left out. What the old start implied and the new one does not (at a time that the clocks skipped) is named. `None` when
+    /// nothing is left.
+    ///
+    /// A second rule whose interval leaves the new start out cannot be continued by any rule; its next 500 occurrences are listed instead.
     pub fn from(&self, slot: Slot) -> Option<Recurrence> {
         self.next(slot)?;
-        self.rewrite(|part| self.part_from(part, slot))
+        let mut part = self.rewrite(|part| self.part_from(part, slot));
+        let start = self.time(slot)?;
+        let is_in = |part: &Recurrence| Pattern::new(&start, self.zone, part).contains(slot);
+        if self.contains(slot) && (part.check().is_err() || !is_in(&part)) {
+            part.list(slot);
+        }
+        part.check().is_ok().then_some(part)
+    }
+
+    /// A slot, written as a time.
+    fn time(&self, slot: Slot) -> Option<EventTime> {
+        let text = match slot.date() {
+            Some(date) => date.to_string(),
+            None => self.zone.localize(slot.instant()).to_rfc3339(),
+        };
+        text.parse().ok()
     }
 
     /// Goes through the lines; of each, `None` leaves it out, and an equal part leaves it as it was written.
-    fn rewrite(&self, change: impl Fn(&Part) -> Option<Part>) -> Option<Recurrence> {
+    pub(super) fn rewrite(&self, change: impl Fn(&Part) -> Option<Part>) -> Recurrence {
         let mut rewritten = Recurrence { lines: Vec::new(), parts: Vec::new() };
         for (line, part) in self.recurrence.lines.iter().zip(&self.recurrence.parts) {
             match change(part) {
@@ -35,7 +60,7 @@ impl Pattern<'_> {
                 None => {}
             }
         }
-        rewritten.check().is_ok().then_some(rewritten)
+        rewritten
     }
 
     fn part_before(&self, part: &Part, slot: Slot) -> Option<Part> {
@@ -49,15 +74,17 @@ impl Pattern<'_> {
 
     fn part_from(&self, part: &Part, slot: Slot) -> Option<Part> {
         match part {
-            Part::Rule(rule) => self.rule_from(rule, slot).map(Part::Rule),
-            Part::ExRule(rule) => self.rule_from(rule, slot).map(Part::ExRule),
+            Part::Rule(rule) => self.rule_from(rule, slot, Part::Rule, Part::Dates),
+            Part::ExRule(rule) => self.rule_from(rule, slot, Part::ExRule, Part::ExDates),
             Part::Dates(dates) => self.some_dates(dates, |date| date >= slot).map(Part::Dates),
             Part::ExDates(dates) => self.some_dates(dates, |date| date >= slot).map(Part::ExDates),
         }
     }
 
     fn rule_before(&self, rule: &Rule, slot: Slot) -> Rule {
-        if self.until(rule).is_some_and(|until| until < slot) {
+        if self.until(rule).is_some_and(|until| until < slot)
+            || Course::new(self, rule).ends_before(self, slot)
+        {
             return rule.clone();
         }
         let second: DateTime<Utc> = slot.instant() - TimeDelta::seconds(1);
@@ -68,17 +95,35 @@ impl Pattern<'_> {
         Rule { count: None, until: Some(until), ..rule.clone() }
     }
 
-    fn rule_from(&self, rule: &Rule, slot: Slot) -> Option<Rule> {
+    fn rule_from(
+        &self,
+        rule: &Rule,
+        slot: Slot,
+        as_rule: fn(Rule) -> Part,
+        as_dates: fn(Vec<When>) -> Part,
+    ) -> Option<Part> {
         if self.until(rule).is_some_and(|until| until < slot) {
             return None;
         }
-        let Some(count) = rule.count else { return Some(rule.clone()) };
+        let course = Course::new(self, rule);
         let (start, clock) = (self.start_clock(), self.clock(slot));
-        let run = Run::new(rule, start, self.is_all_day());
-        let before = run.walk(start, Towards::Future).within(clock).filter(|at| *at < clock);
-        let gone = before.take(usize::try_from(count).unwrap_or(usize::MAX)).count();
-        let left = count.checked_sub(u32::try_from(gone).ok()?).filter(|left| *left > 0)?;
-        Some(Rule { count: Some(left), ..rule.clone() })
+        let count = match rule.count {
+            Some(count) => {
+                let count = count.min(COUNTED);
+                let before = course.run.walk(start, Towards::Future).within(clock).filter(|at| *at < clock);
+                let gone = before.take(usize::try_from(count).unwrap_or(usize::MAX)).count();
+                Some(count.checked_sub(u32::try_from(gone).ok()?).filter(|left| *left > 0)?)
+            }
+            None => None,
+        };
+        match course.run.continued(rule, clock, self.is_all_day()) {
+            Some(rule) => Some(as_rule(Rule { count, ..rule })),
+            None => {
+                let next = course.onwards(self, slot).filter(|other| *other >= slot);
+                let next: Vec<When> = next.take(LISTED).map(When::of).collect();
+                (!next.is_empty()).then(|| as_dates(next))
+            }
+        }
     }
 
     fn some_dates(&self, dates: &[When], is_wanted: impl Fn(Slot) -> bool) -> Option<Vec<When>> {
@@ -89,5 +134,13 @@ impl Pattern<'_> {
             .filter(|date| date.slot(self.zone, start, is_all_day).is_some_and(&is_wanted))
             .collect();
         (!dates.is_empty()).then_some(dates)
+    }
+}
+
+impl Recurrence {
+    /// Adds one occurrence.
+    fn list(&mut self, slot: Slot) {
+        let part = Part::Dates(vec![When::of(slot)]);
+        self.push(part.to_string(), part);
     }
 }
