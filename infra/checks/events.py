@@ -2,7 +2,7 @@
 """Every trigger of the template has a sample under events/, and every sample belongs to a trigger.
 
 The sample of event `Create` of function `event` is events/event.create.json; the sample of a Lambda URL is
-events/<function>.url.json. Further samples of the same trigger carry a suffix: events/event.create-many.json.
+events/<function>.url.json, that of a WebSocket API's route $connect events/<function>.connect.json. Further samples of the same trigger carry a suffix: events/event.create-many.json.
 """
 
 import argparse
@@ -22,7 +22,8 @@ def main():
     arguments.add_argument("--events", type=Path, default=sam.ROOT / "events", help="default: events/ of the repository")
     options = arguments.parse_args()
 
-    triggers = dict(expected(sam.functions(sam.load(options.template))))
+    template = sam.load(options.template)
+    triggers = dict(expected(sam.functions(template))) | dict(routes(template["Resources"]))
     problems, samples = [], sorted(options.events.glob("*.json"))
     for name in triggers:
         if not (options.events / f"{name}.json").exists():
@@ -40,6 +41,17 @@ def expected(functions):
             yield f"{function}.{sam.kebab(name)}", event
         if "FunctionUrlConfig" in properties:
             yield f"{function}.url", {"Type": "Url"}
+
+
+def routes(resources):
+    """The same of the routes of a WebSocket API."""
+    for resource in resources.values():
+        if resource["Type"] != "AWS::ApiGatewayV2::Route":
+            continue
+        integration = re.search(r"\$\{(\w+)\}", resource["Properties"]["Target"]["Fn::Sub"])[1]
+        function = re.search(r"\$\{(\w+)\.Arn\}", resources[integration]["Properties"]["IntegrationUri"]["Fn::Sub"])[1]
+        key = resource["Properties"]["RouteKey"]
+        yield f"{sam.binary(resources[function])}.{key.strip('$')}", {"Type": "WebSocket", "RouteKey": key}
 
 
 def judge(path, triggers):
@@ -64,6 +76,10 @@ def fits(sample, trigger):
     elif kind in SOURCES:
         if {record.get("eventSource") for record in sample.get("Records", [])} != {SOURCES[kind]}:
             yield f"its records are not from {SOURCES[kind]}"
+    elif kind == "WebSocket":
+        context = sample.get("requestContext", {})
+        if context.get("routeKey") != trigger["RouteKey"] or not context.get("connectionId"):
+            yield f"it is no event of the route {trigger['RouteKey']}"
     elif kind == "ScheduleV2":
         if sample.get("source") != "aws.scheduler":
             yield "it does not come from aws.scheduler"

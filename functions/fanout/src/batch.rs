@@ -1,17 +1,20 @@
 //! What a batch of stream records asks for: pure, so that every order, repetition and split of the stream can be tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use contract::auth::SessionHandle;
 use domain::{Job, Rev, UserId};
 use runtime::stream::Record;
-use store::LogEntry;
+use store::{Committed, LogEntry};
 
 /// A batch, read. Records are known by their position in it.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// What is to be delivered, by user; for each user in the order of the log.
+    /// Jobs to be put on the queue, by user; for each user in the order of the log.
     pub deliveries: BTreeMap<UserId, Vec<Delivery>>,
-    /// The first record that cannot be read. Nothing of it or after it is delivered.
+    /// What the user's open connections have to hear of.
+    pub news: BTreeMap<UserId, News>,
+    /// The first record that cannot be read. The others do not wait for it.
     pub poison: Option<usize>,
 }
 
@@ -26,6 +29,17 @@ pub(crate) struct Delivery {
     pub first: usize,
 }
 
+/// What the connections of one user have to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct News {
+    /// New entries of the log.
+    pub entries: Vec<LogEntry>,
+    /// Sessions that have ended.
+    pub ended: HashSet<SessionHandle>,
+    /// The first record that is about it.
+    pub first: usize,
+}
+
 impl Delivery {
     /// By which the queue recognises a repetition. Made from the newest entry: a message with this id was sent after that entry was committed,
     /// so whatever it suppresses was answered. With any earlier entry, a batch that grew before it was delivered again would lose
@@ -35,25 +49,44 @@ impl Delivery {
     }
 }
 
+impl News {
+    fn beginning_at(first: usize) -> Self {
+        Self { entries: Vec::new(), ended: HashSet::new(), first }
+    }
+}
+
 impl Batch {
-    /// Reads the records of a batch up to the first one that cannot be read.
+    /// Reads the records of a batch.
     pub fn read(records: Vec<Record>) -> Self {
         let mut batch = Self::default();
         for (position, record) in records.into_iter().enumerate() {
-            match LogEntry::from_images(record.old, record.new) {
-                Ok(Some(entry)) => batch.add(position, entry),
+            match Committed::from_images(record.old, record.new) {
+                Ok(Some(committed)) => batch.add(position, committed),
                 Ok(None) => {}
                 Err(error) => {
                     tracing::error!(record.sequence_number, %error, "a stream record cannot be read");
-                    batch.poison = Some(position);
-                    break;
+                    batch.poison.get_or_insert(position);
                 }
             }
         }
         batch
     }
 
-    fn add(&mut self, position: usize, entry: LogEntry) {
+    fn add(&mut self, position: usize, committed: Committed) {
+        let (Committed::Entry(LogEntry { user, .. }) | Committed::SessionEnded { user, .. }) = committed;
+        let news = self.news.entry(user).or_insert_with(|| News::beginning_at(position));
+        match committed {
+            Committed::Entry(entry) => {
+                news.entries.push(entry.clone());
+                self.deliver(position, entry);
+            }
+            Committed::SessionEnded { session, .. } => {
+                news.ended.insert(session);
+            }
+        }
+    }
+
+    fn deliver(&mut self, position: usize, entry: LogEntry) {
         let Some(job) = entry.job else { return };
         let deliveries = self.deliveries.entry(entry.user).or_default();
         match deliveries.iter_mut().find(|delivery| delivery.job == job) {

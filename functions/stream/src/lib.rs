@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, header};
 use realtime::{Opening, Policy, UserLog, excuse, follow};
 use runtime::http::{ApiError, Deadline, is_cross_site};
 use seam::Clock;
-use store::Store;
+use store::{CursorKey, Store};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -34,6 +34,8 @@ pub struct Streams {
     pub store: Store,
     /// Knows a valid session.
     pub verifier: Verifier,
+    /// Seals the ids of frames.
+    pub cursors: CursorKey,
     /// For the expiry of tokens, and for what counts as recent.
     pub clock: Clock,
     /// How long streams last.
@@ -52,8 +54,10 @@ async fn open(
     listener: Listener,
 ) -> Response {
     let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
-    let opening = Opening::new(streams.policy, last_event_id, deadline);
-    let Listener::Known(user) = listener else { return event_stream(Body::from(excuse(&opening))) };
+    let Listener::Known(user) = listener else {
+        return event_stream(Body::from(excuse(&streams.policy)));
+    };
+    let opening = Opening::new(streams.policy, streams.cursors.of(user), last_event_id, deadline);
     let blocks = follow(UserLog::new(streams.store, user), opening, &streams.clock);
     event_stream(Body::from_stream(blocks.map(Ok::<_, Infallible>)))
 }

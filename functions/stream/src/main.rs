@@ -7,6 +7,7 @@ use realtime::{Mode, Policy};
 use runtime::Env;
 use runtime::http::{Web, run_streaming};
 use seam::Clock;
+use store::CursorKey;
 use stream_function::{Streams, router};
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,10 +16,11 @@ async fn main() -> Result<(), runtime::Error> {
     runtime::trace(&mut env);
     let web = Web::from_env(&mut env);
     let verifier = env.parse_with("SESSION_VERIFY_KEY", Verifier::from_base64);
+    let cursors = env.parse_with("CURSOR_KEY", CursorKey::from_base64);
     let mode = env.parse_or("STREAM_MODE", Mode::default());
     let poll = Duration::from_millis(env.parse_or("STREAM_POLL_MILLIS", 1000));
     let store = runtime::aws::store(&mut env).await;
-    let (web, verifier) = env.finish_with(web.zip(verifier))?;
+    let ((web, verifier), cursors) = env.finish_with(web.zip(verifier).zip(cursors))?;
     let policy = Policy::new(mode).polling_every(poll);
-    run_streaming(router(Streams { store, verifier, clock: Clock::system(), policy }), &web).await
+    run_streaming(router(Streams { store, verifier, cursors, clock: Clock::system(), policy }), &web).await
 }

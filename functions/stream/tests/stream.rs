@@ -24,7 +24,7 @@ use local::table::TestTable;
 use realtime::{Mode, Policy};
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Fault, Kind, Script, Seam};
-use store::{Error, NewUser, Plan, Profile, Session, Snapshot, Store};
+use store::{CursorKey, Error, NewUser, Plan, Profile, Session, Snapshot, Store};
 use stream_function::{Streams, router};
 use tower::ServiceExt;
 
@@ -72,7 +72,7 @@ impl World {
         let policy = Policy { linger: Duration::from_millis(500), ..Policy::new(mode) }
             .polling_every(Duration::from_millis(10));
         let verifier = Verifier::from_base64(PUBLIC).unwrap();
-        let streams = Streams { store: watched, verifier, clock: Clock::fixed(now()), policy };
+        let streams = Streams { store: watched, verifier, cursors: cursors(), clock: Clock::fixed(now()), policy };
         for (user, epoch, email) in [(ANA, "aa", "ana@example.com"), (BEN, "bb", "ben@example.com")] {
             let email = email.parse().unwrap();
             let new = NewUser {
@@ -117,8 +117,12 @@ impl World {
             request = request.header("cookie", format!("sAccessToken={token}"));
         }
         if let Some(id) = last_event_id {
-            request = request.header("last-event-id", id);
+            request = request.header("last-event-id", sealed(ANA, id));
         }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: http::request::Builder) -> Response {
         let web = Web::new(WEB.parse().unwrap(), [], SameSite::Lax);
         let service = service(router(self.streams.clone()), &web);
         service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
@@ -134,12 +138,14 @@ impl World {
     async fn connect(&self, user: UserId, last_event_id: Option<&str>) -> Tab {
         let response = self.send(Some(token(user, now() + TimeDelta::hours(1))), last_event_id).await;
         assert_eq!(response.status(), StatusCode::OK);
-        Tab { events: Box::pin(response.into_body().into_data_stream().eventsource().map(Result::unwrap)) }
+        let events = response.into_body().into_data_stream().eventsource().map(Result::unwrap);
+        Tab { user, events: Box::pin(events) }
     }
 }
 
 /// What a browser dispatches.
 struct Tab {
+    user: UserId,
     events: Pin<Box<dyn Stream<Item = Event>>>,
 }
 
@@ -147,13 +153,27 @@ impl Tab {
     async fn next(&mut self) -> (String, String) {
         let next = tokio::time::timeout(Duration::from_secs(5), self.events.next());
         let event = next.await.unwrap().unwrap_or_else(|| panic!("the stream has ended"));
-        (event.event, event.id)
+        (event.event, plain(self.user, &event.id))
     }
 
     /// Everything up to the end of the stream.
     async fn rest(self) -> Vec<(String, String)> {
-        self.events.map(|event| (event.event, event.id)).collect().await
+        self.events.map(|event| (event.event, plain(self.user, &event.id))).collect().await
     }
+}
+
+fn cursors() -> CursorKey {
+    CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap()
+}
+
+/// A cursor as the user's client has it; garbage as it is.
+fn sealed(user: UserId, cursor: &str) -> String {
+    cursor.parse().map_or(cursor.to_owned(), |cursor| cursors().of(user).seal(&cursor))
+}
+
+/// An id with its seal broken off.
+fn plain(user: UserId, id: &str) -> String {
+    cursors().of(user).open(id).unwrap_or_else(|| panic!("{id} is not sealed")).to_string()
 }
 
 fn told(name: &str, id: &str) -> (String, String) {
@@ -200,8 +220,11 @@ async fn a_first_connect_gets_the_metadata_as_an_event_stream_for_the_web_app() 
         assert_eq!(response.headers()[name], value, "{name}");
     }
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let expected = "id: aa.0\nevent: USER_METADATA\ndata: {\"google\":{\"connectionState\":\"NOT_CONNECTED\"}}\n\n\
-                    id: aa.0\nretry: 5000\n\n";
+    let id = sealed(ANA, "aa.0");
+    let expected = format!(
+        "id: {id}\nevent: USER_METADATA\ndata: {{\"google\":{{\"connectionState\":\"NOT_CONNECTED\"}}}}\n\n\
+         id: {id}\nretry: 5000\n\n"
+    );
     assert_eq!(body, expected);
 }
 
@@ -217,7 +240,7 @@ async fn a_change_is_told_to_every_open_stream_of_its_user_and_to_no_other() {
     assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1"));
     assert_eq!(second.next().await, told("EVENT_CHANGED", "aa.1"));
     world.save(ANA, 1, true).await;
-    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1"));
+    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1~2~2"));
     assert_eq!(first.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.2"));
     world.notice(BEN, Notice::Metadata).await;
     assert_eq!(stranger.next().await, told("USER_METADATA", "bb.1"));
@@ -232,8 +255,8 @@ async fn a_stream_cut_while_fifty_changes_happen_is_told_of_them_in_one_frame_pe
         world.save(ANA, number % 20, number % 3 == 0).await;
     }
     let mut again = world.connect(ANA, Some("aa.0")).await;
-    assert_eq!(again.next().await, told("USER_METADATA", "aa.0"));
-    assert_eq!(again.next().await, told("EVENT_CHANGED", "aa.0"));
+    assert_eq!(again.next().await, told("USER_METADATA", "aa.0~50~1"));
+    assert_eq!(again.next().await, told("EVENT_CHANGED", "aa.0~50~3"));
     assert_eq!(again.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.50"));
     // The one that stayed open ends at the same place.
     while open.next().await.1 != "aa.50" {}
@@ -243,14 +266,35 @@ async fn a_stream_cut_while_fifty_changes_happen_is_told_of_them_in_one_frame_pe
 async fn a_cursor_that_is_not_this_logs_is_a_reset() {
     let world = World::start(Mode::Poll).await;
     world.save(ANA, 1, false).await;
-    for foreign in ["bb.0", "aa.7", "1.41", "nonsense"] {
+    for foreign in ["bb.0", "aa.7", "1.41", "nonsense", "none.0"] {
         let frames = world.connect(ANA, Some(foreign)).await.rest().await;
         let expected = [
-            told("USER_METADATA", "none.0"),
-            told("EVENT_CHANGED", "none.0"),
+            told("USER_METADATA", "none.0~1~1"),
+            told("EVENT_CHANGED", "none.0~1~3"),
             told("SOMEDAY_EVENT_CHANGED", "aa.1"),
         ];
         assert_eq!(frames, expected, "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_not_given_to_this_user_is_a_reset_and_costs_no_query() {
+    let world = World::start(Mode::Poll).await;
+    world.save(ANA, 1, false).await;
+    let genuine = cursors().of(BEN).seal(&"aa.0".parse().unwrap());
+    for forged in ["aa.0", "none.0", "aa.0.AAAAAAAAAAAAAAAA", &genuine] {
+        let (response, ledger) = seam::measured(async {
+            let request = Request::get("/api/events/stream")
+                .header("cookie", format!("sAccessToken={}", valid().unwrap()))
+                .header("last-event-id", forged);
+            world.answer(request).await.into_body().collect().await.unwrap().to_bytes()
+        })
+        .await;
+        let text = String::from_utf8(response.to_vec()).unwrap();
+        for name in ["USER_METADATA", "EVENT_CHANGED", "SOMEDAY_EVENT_CHANGED"] {
+            assert!(text.contains(&format!("event: {name}\n")), "{forged}: {text}");
+        }
+        assert_eq!(ledger.store_calls, 1, "{forged}");
     }
 }
 
@@ -307,7 +351,7 @@ async fn a_stream_whose_store_goes_away_ends_where_it_is() {
     world.outage.from.store(3, Ordering::SeqCst);
     let (status, body) = world.text(valid(), None).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(body.ends_with("id: aa.0\nretry: 5000\n\n"), "{body}");
+    assert!(body.ends_with(&format!("id: {}\nretry: 5000\n\n", sealed(ANA, "aa.0"))), "{body}");
 }
 
 #[tokio::test]

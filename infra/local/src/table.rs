@@ -159,7 +159,8 @@ pub fn repository_template() -> PathBuf {
 
 /// That template with stand-ins for the parameters that have no default: what is asked of it must not depend on them.
 pub(crate) fn repository() -> Result<Template, TemplateError> {
-    let names = ["WebUrl", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey", "MailFrom"];
+    let names =
+        ["WebUrl", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey", "CursorKey", "MailFrom"];
     let stand_ins = names.into_iter().map(|name| (name.to_owned(), name.to_owned())).collect();
     Template::load(&repository_template(), &stand_ins)
 }

@@ -13,7 +13,7 @@ fn fresh_keys_are_printed_by_parameter() {
     let output = local(&["keys"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let names: Vec<_> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
-    assert_eq!(names, ["SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey"]);
+    assert_eq!(names, ["CursorKey", "SessionSigningKey", "SessionVerifyKey", "TokenEncryptionKey"]);
 }
 
 #[test]

@@ -15,5 +15,6 @@ pub mod reset;
 pub mod session;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
+pub mod ticket;
 
 pub use error::Error;

@@ -5,10 +5,12 @@
 
 pub mod auth;
 pub mod calendar;
+pub mod changes;
 pub mod error;
 pub mod event;
 mod object;
 pub mod priority;
+pub mod socket;
 pub mod stream;
 pub mod user;
 

@@ -29,6 +29,11 @@ impl StreamEvent {
         }
     }
 
+    /// The name as one bit of a byte, for sets of names.
+    pub fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
     /// The event that tells clients of a notice; none for one that is not theirs.
     pub fn of(notice: &Notice) -> Option<Self> {
         match notice {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::stream::StreamEvent;
 use contract::user::MetadataView;
 use domain::ImportOutcome;
-use store::Cursor;
+use store::{Cursor, Seal};
 
 /// What is written to a stream at once. A client acts on whole blocks only: one that was cut half-way never happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,27 +46,33 @@ pub enum Data {
 }
 
 impl Block {
-    /// Appends the block to `text`, as it goes over the wire.
+    /// Appends the block to `text`, as it goes over the wire, its id under the seal of the stream's user.
     ///
     /// # Errors
     /// Data that has no JSON form; nothing is appended then.
-    pub fn write(&self, text: &mut String) -> Result<(), serde_json::Error> {
+    pub fn write(&self, seal: &Seal, text: &mut String) -> Result<(), serde_json::Error> {
         match self {
             Self::Frame(Frame { id, event, data }) => {
                 // JSON as written here has no line break, so one `data:` line holds it.
                 let data = data.json()?;
+                let id = seal.seal(id);
                 text.push_str(&format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.as_str()));
             }
             Self::Keepalive => text.push_str(": keepalive\n\n"),
             Self::End { id, retry } => {
                 if let Some(id) = id {
-                    text.push_str(&format!("id: {id}\n"));
+                    text.push_str(&format!("id: {}\n", seal.seal(id)));
                 }
-                text.push_str(&format!("retry: {}\n\n", retry.as_millis()));
+                text.push_str(&come_back_in(*retry));
             }
         }
         Ok(())
     }
+}
+
+/// The end of a stream, when that is all there is to say.
+pub(crate) fn come_back_in(retry: Duration) -> String {
+    format!("retry: {}\n\n", retry.as_millis())
 }
 
 impl Data {
@@ -83,18 +89,26 @@ impl Data {
 mod tests {
     use chrono::DateTime;
     use contract::user::Settings;
-    use domain::{ImportOperation, ImportStatus};
+    use domain::{ImportOperation, ImportStatus, UserId};
+    use store::CursorKey;
 
     use super::*;
 
+    fn seal() -> Seal {
+        CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+            .unwrap()
+            .of(UserId::new([1; 12]))
+    }
+
+    /// What is written, its seal broken off.
     fn written(block: &Block) -> String {
         let mut text = String::new();
-        block.write(&mut text).unwrap();
-        text
+        block.write(&seal(), &mut text).unwrap();
+        text.replace(&seal().seal(&cursor()), &cursor().to_string())
     }
 
     fn cursor() -> Cursor {
-        Cursor { epoch: "ab12".into(), rev: 42 }
+        Cursor::new("ab12", 42)
     }
 
     fn frame(event: StreamEvent, data: Data) -> Block {

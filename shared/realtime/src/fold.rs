@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contract::stream::StreamEvent;
 use contract::user::MetadataView;
 use domain::{GoogleStatus, Notice, Views};
-use store::{Changes, Cursor, Head};
+use store::{Changes, Cursor, Head, Stage};
 
 use crate::block::{Data, Frame};
 
@@ -40,10 +40,29 @@ impl Answer {
     /// Notices, the later of two of one name in place of the earlier, and only as far as they still hold.
     pub fn notices(&mut self, notices: &[Notice], head: &Head, now: DateTime<Utc>) {
         let google = head.google.as_ref();
+        let is_revoked = google.is_some_and(|google| google.is_revoked);
+        self.tell(notices, |later| !is_start_stale(later, google, now), is_revoked);
+    }
+
+    /// Changes as they happen: whatever they say is true just now, and the client asks for what it needs of it.
+    pub fn news(&mut self, changes: &Changes) {
+        self.stale(changes);
+        self.tell(&changes.notices, |_| true, true);
+    }
+
+    /// What a client that asks for everything itself has to ask for again.
+    pub fn stale(&mut self, changes: &Changes) {
+        if changes.notices.contains(&Notice::Metadata) {
+            self.say(StreamEvent::UserMetadata, Data::Nothing);
+        }
+        self.views(changes.views);
+    }
+
+    fn tell(&mut self, notices: &[Notice], is_running: impl Fn(&[Notice]) -> bool, is_revoked: bool) {
         for (position, notice) in notices.iter().enumerate() {
             let later = &notices[position + 1..];
             match notice {
-                Notice::ImportStarted if is_start_stale(later, google, now) => {}
+                Notice::ImportStarted if !is_running(later) => {}
                 Notice::ImportStarted if !later.contains(notice) => {
                     self.say(StreamEvent::ImportGcalStart, Data::Nothing);
                 }
@@ -55,18 +74,21 @@ impl Answer {
         }
         // Last: the web app closes the stream when it hears this, and hears nothing that follows. Not at all once access was given
         // back: it would go offline until it is loaded again.
-        if notices.contains(&Notice::GoogleRevoked) && google.is_some_and(|google| google.is_revoked) {
+        if notices.contains(&Notice::GoogleRevoked) && is_revoked {
             self.say(StreamEvent::GoogleRevoked, Data::Nothing);
         }
     }
 
-    /// The frames. Only the last one moves the client on to `upto`: a client that was cut off before it comes back with `from` and is
-    /// told all of it again.
+    /// The frames. Only the last one moves the client on to `upto`: a client that was cut off before it comes back with a part of the way from
+    /// `from`, and is told all of it again. No two answers that differ have a frame with the same id.
     pub fn frames(self, from: &Cursor, upto: &Cursor) -> Vec<Frame> {
         let last = self.said.len().saturating_sub(1);
-        let frame = |(position, (event, data))| {
-            let id = if position == last { upto } else { from };
-            Frame { id: id.clone(), event, data }
+        let mut names = 0;
+        let frame = |(position, (event, data)): (usize, (StreamEvent, Data))| {
+            names |= event.bit();
+            let part = Stage::Part { upto: upto.rev, names };
+            let id = if position == last { upto.clone() } else { from.clone().at(part) };
+            Frame { id, event, data }
         };
         self.said.into_iter().enumerate().map(frame).collect()
     }
@@ -172,12 +194,12 @@ mod tests {
 
     #[test]
     fn only_the_last_frame_moves_the_client_on() {
-        let cursor = |rev| Cursor { epoch: "e".into(), rev };
+        let cursor = |rev| Cursor::new("e", rev);
         let mut answer = Answer::default();
         answer.metadata(&head(None), NOW);
         answer.views(Views { is_grid: true, is_someday: true });
-        let ids: Vec<u64> =
-            answer.frames(&cursor(3), &cursor(9)).into_iter().map(|frame| frame.id.rev).collect();
-        assert_eq!(ids, [3, 3, 9]);
+        let ids: Vec<String> =
+            answer.frames(&cursor(3), &cursor(9)).into_iter().map(|frame| frame.id.to_string()).collect();
+        assert_eq!(ids, ["e.3~9~1", "e.3~9~3", "e.9"]);
     }
 }

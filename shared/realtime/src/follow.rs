@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use domain::{Rev, UserId};
 use futures_util::{Stream, future};
 use seam::{Class, Clock};
-use store::{Changes, Head, Store};
+use store::{Changes, Head, Seal, Store};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::block::Block;
+use crate::block::{Block, come_back_in};
+use crate::policy::Policy;
 use crate::session::{Next, Opening, Session};
 
 /// The log of one user, as a stream reads it. One implementation reads the store; another may share one reader between many streams.
@@ -72,14 +73,14 @@ impl Failure {
 pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Item = Bytes> + Send + 'static {
     let time = Time { opened_at: clock.now(), since: Instant::now() };
     async_stream::stream! {
-        let (poll, failed) = (opening.policy().poll, opening.failed());
+        let (poll, failed, seal) = (opening.policy().poll, opening.failed(), opening.seal().clone());
         let mut session = match open(&log, opening, time).await {
             Ok((session, text)) => {
                 yield text;
                 session
             }
             Err(failure) => {
-                yield last_words(&failure, &failed);
+                yield last_words(&failure, &seal, &failed);
                 return;
             }
         };
@@ -89,16 +90,16 @@ pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Ite
             let after = match session.next(time.now()) {
                 Next::Read(after) => after,
                 Next::End(block) => {
-                    yield end(&block);
+                    yield end(&seal, &block);
                     return;
                 }
             };
             ticks.tick().await;
-            match read(&log, after, &mut session, time).await {
+            match read(&log, after, &mut session, &seal, time).await {
                 Ok(text) if text.is_empty() => {}
                 Ok(text) => yield text,
                 Err(failure) => {
-                    yield last_words(&failure, &session.failed());
+                    yield last_words(&failure, &seal, &session.failed());
                     return;
                 }
             }
@@ -107,8 +108,8 @@ pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Ite
 }
 
 /// All that is written to a stream that cannot be followed just now.
-pub fn excuse(opening: &Opening) -> Bytes {
-    end(&opening.failed())
+pub fn excuse(policy: &Policy) -> Bytes {
+    come_back_in(policy.retry_after_failure).into()
 }
 
 async fn open(log: &impl Log, opening: Opening, time: Time) -> Result<(Session, Bytes), Failure> {
@@ -119,31 +120,38 @@ async fn open(log: &impl Log, opening: Opening, time: Time) -> Result<(Session, 
         }
     };
     let (head, backlog) = future::try_join(log.head(), backlog).await?;
+    let seal = opening.seal().clone();
     let (session, blocks) = opening.answer(&head, backlog, time.now());
-    Ok((session, text(&blocks)?))
+    Ok((session, text(&seal, &blocks)?))
 }
 
-async fn read(log: &impl Log, after: Rev, session: &mut Session, time: Time) -> Result<Bytes, Failure> {
+async fn read(
+    log: &impl Log,
+    after: Rev,
+    session: &mut Session,
+    seal: &Seal,
+    time: Time,
+) -> Result<Bytes, Failure> {
     let changes = log.changes(after).await?;
     // After the changes, so that it is at least as new as they are.
     let head = if session.needs_head(&changes) { Some(log.head().await?) } else { None };
-    Ok(text(&session.told(&changes, head.as_ref(), time.now()))?)
+    Ok(text(seal, &session.told(&changes, head.as_ref(), time.now()))?)
 }
 
-fn text(blocks: &[Block]) -> Result<Bytes, serde_json::Error> {
+fn text(seal: &Seal, blocks: &[Block]) -> Result<Bytes, serde_json::Error> {
     let mut text = String::new();
-    blocks.iter().try_for_each(|block| block.write(&mut text))?;
+    blocks.iter().try_for_each(|block| block.write(seal, &mut text))?;
     Ok(text.into())
 }
 
-fn last_words(failure: &Failure, block: &Block) -> Bytes {
+fn last_words(failure: &Failure, seal: &Seal, block: &Block) -> Bytes {
     failure.log();
-    end(block)
+    end(seal, block)
 }
 
-fn end(block: &Block) -> Bytes {
+fn end(seal: &Seal, block: &Block) -> Bytes {
     // Should the last block have no text, the end of the stream says as much; the browser comes back in its own time.
-    text(std::slice::from_ref(block)).unwrap_or_default()
+    text(seal, std::slice::from_ref(block)).unwrap_or_default()
 }
 
 /// The time of a stream: when it was opened by the clock, and how long ago that is by a timer that nobody sets back.
@@ -167,10 +175,10 @@ mod tests {
 
     use domain::Views;
     use futures_util::StreamExt;
-    use store::Profile;
+    use store::{CursorKey, Profile};
 
     use super::*;
-    use crate::policy::{Mode, Policy};
+    use crate::policy::Mode;
 
     const NOW: DateTime<Utc> = DateTime::from_timestamp_millis(1_763_600_000_000).unwrap();
 
@@ -208,12 +216,28 @@ mod tests {
         }
     }
 
+    fn seal() -> Seal {
+        CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+            .unwrap()
+            .of(UserId::new([1; 12]))
+    }
+
+    /// A chunk whose ids have their seal broken off.
+    fn plain(chunk: String) -> String {
+        let line = |line: &str| match line.strip_prefix("id: ") {
+            Some(id) => format!("id: {}\n", seal().open(id).unwrap()),
+            None => format!("{line}\n"),
+        };
+        chunk.lines().map(line).collect()
+    }
+
     async fn all(log: Script, mode: Mode, last_event_id: Option<&str>) -> (Vec<String>, Duration) {
         let deadline = NOW + chrono::TimeDelta::seconds(60);
-        let opening = Opening::new(Policy::new(mode), last_event_id, Some(deadline));
+        let last_event_id = last_event_id.map(|id| seal().seal(&id.parse().unwrap()));
+        let opening = Opening::new(Policy::new(mode), seal(), last_event_id.as_deref(), Some(deadline));
         let started = Instant::now();
         let chunks = follow(log, opening, &Clock::fixed(NOW)).collect::<Vec<Bytes>>().await;
-        let text = |chunk: Bytes| String::from_utf8(chunk.to_vec()).unwrap();
+        let text = |chunk: Bytes| plain(String::from_utf8(chunk.to_vec()).unwrap());
         (chunks.into_iter().map(text).collect(), started.elapsed())
     }
 

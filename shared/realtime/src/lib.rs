@@ -7,13 +7,17 @@
 //! is the one place that writes the format of server-sent events, [`fold`] the one that decides which blocks an answer has, and
 //! [`follow`] the loop that reads the log and moves the machine.
 
+mod asked;
 pub mod block;
+mod delta;
 mod fold;
 mod follow;
 mod policy;
 mod session;
+pub mod socket;
 
 pub use block::{Block, Data, Frame};
+pub use delta::Delta;
 pub use follow::{Log, UserLog, excuse, follow};
 pub use policy::{Mode, Policy};
 pub use session::{Next, Opening, Session};

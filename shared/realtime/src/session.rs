@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GoogleStatus, Rev, Views};
-use store::{Changes, Cursor, Head};
+use store::{Changes, Cursor, Head, Seal};
 
+use crate::asked::Asked;
 use crate::block::{Block, Frame};
 use crate::fold::{self, Answer};
 use crate::policy::{Mode, Policy};
@@ -16,17 +17,7 @@ pub struct Opening {
     policy: Policy,
     deadline: Option<DateTime<Utc>>,
     asked: Asked,
-}
-
-/// What the client said about where it is.
-#[derive(Clone, Debug)]
-enum Asked {
-    /// Nothing: the page was just loaded, or opened its stream anew.
-    Fresh,
-    /// It wants to know what happened since.
-    Resume(Cursor),
-    /// Something that is no cursor of ours.
-    Lost,
+    seal: Seal,
 }
 
 /// A stream that is being followed.
@@ -54,14 +45,19 @@ pub enum Next {
 }
 
 impl Opening {
-    /// A stream for a client that sent this `Last-Event-ID`, in an invocation that is killed at `deadline`.
-    pub fn new(policy: Policy, last_event_id: Option<&str>, deadline: Option<DateTime<Utc>>) -> Self {
-        let asked = match last_event_id.map(str::parse) {
-            None => Asked::Fresh,
-            Some(Ok(cursor)) => Asked::Resume(cursor),
-            Some(Err(())) => Asked::Lost,
-        };
-        Self { policy, deadline, asked }
+    /// A stream for the user of `seal`, whose client sent this `Last-Event-ID`, in an invocation that is killed at `deadline`.
+    pub fn new(
+        policy: Policy,
+        seal: Seal,
+        last_event_id: Option<&str>,
+        deadline: Option<DateTime<Utc>>,
+    ) -> Self {
+        Self { policy, deadline, asked: Asked::of(last_event_id, &seal), seal }
+    }
+
+    /// Under which the ids of the stream go.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// The times of the stream.
@@ -69,12 +65,9 @@ impl Opening {
         &self.policy
     }
 
-    /// The rev after which the log has to be read beside the head, if at all. The cursor it comes from is not checked yet.
+    /// The rev after which the log has to be read beside the head, if at all: only a cursor of ours makes it worth while.
     pub fn backlog_after(&self) -> Option<Rev> {
-        match &self.asked {
-            Asked::Resume(cursor) => Some(cursor.rev),
-            Asked::Fresh | Asked::Lost => None,
-        }
+        self.asked.backlog_after()
     }
 
     /// The first answer, from the head and the changes after [`Opening::backlog_after`]. The two may be read side by side.
@@ -83,7 +76,7 @@ impl Opening {
         answer.metadata(head, now);
         let is_recent = head.seq > 0 && now - head.changed_at <= delta(self.policy.active);
         let mut is_active = true;
-        let mut upto = Cursor { epoch: head.epoch.clone(), rev: head.seq };
+        let mut upto = Cursor::new(head.epoch.clone(), head.seq);
         let from = match (self.asked, backlog) {
             (Asked::Resume(cursor), Some(changes)) if cursor.is_known(head, now) => {
                 answer.views(changes.views);
@@ -95,11 +88,11 @@ impl Opening {
             }
             (Asked::Fresh, _) => {
                 answer.views(Views { is_grid: is_recent, is_someday: is_recent });
-                nowhere()
+                Cursor::nowhere()
             }
             (Asked::Resume(_) | Asked::Lost, _) => {
                 answer.views(Views { is_grid: true, is_someday: true });
-                nowhere()
+                Cursor::nowhere()
             }
         };
         let frames = answer.frames(&from, &upto);
@@ -143,7 +136,7 @@ impl Session {
                 answer
             }
         };
-        let upto = Cursor { rev: self.cursor.rev.max(changes.upto), ..self.cursor.clone() };
+        let upto = Cursor::new(self.cursor.epoch.clone(), self.cursor.rev.max(changes.upto));
         if upto != self.cursor {
             self.active_at = Some(now);
         }
@@ -204,11 +197,6 @@ impl Session {
     }
 }
 
-/// A cursor into no log: a client that comes back with it is reset. It stands in the frames of a reset that are not its last.
-fn nowhere() -> Cursor {
-    Cursor { epoch: "none".into(), rev: 0 }
-}
-
 fn blocks(frames: Vec<Frame>) -> Vec<Block> {
     frames.into_iter().map(Block::Frame).collect()
 }
@@ -224,8 +212,8 @@ mod tests {
     use contract::stream::StreamEvent::{
         self, EventChanged, ImportGcalStart, SomedayEventChanged, UserMetadata,
     };
-    use domain::Notice;
-    use store::Profile;
+    use domain::{Notice, UserId};
+    use store::{CursorKey, Profile};
 
     use super::*;
 
@@ -246,11 +234,18 @@ mod tests {
     }
 
     fn changes(upto: Rev, views: Views) -> Changes {
-        Changes { upto, views, notices: Vec::new() }
+        Changes { upto, views, ..Changes::default() }
     }
 
     fn opening(mode: Mode, last_event_id: Option<&str>) -> Opening {
-        Opening::new(Policy::new(mode), last_event_id, Some(after(900)))
+        let last_event_id = last_event_id.map(|id| id.parse().map_or(id.to_owned(), |id| seal().seal(&id)));
+        Opening::new(Policy::new(mode), seal(), last_event_id.as_deref(), Some(after(900)))
+    }
+
+    fn seal() -> Seal {
+        CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+            .unwrap()
+            .of(UserId::new([1; 12]))
     }
 
     fn opened(mode: Mode, last_event_id: Option<&str>, head: &Head) -> (Session, Vec<Block>) {
@@ -281,10 +276,13 @@ mod tests {
     #[test]
     fn a_first_connect_just_after_a_change_may_have_missed_it_between_two_streams() {
         let (_, blocks) = opened(Mode::Burst, None, &head(3));
-        let reset = "none.0".to_owned();
         assert_eq!(
             told(&blocks),
-            [(UserMetadata, reset.clone()), (EventChanged, reset), (SomedayEventChanged, "ab.40".into())]
+            [
+                (UserMetadata, "none.0~40~1".into()),
+                (EventChanged, "none.0~40~3".into()),
+                (SomedayEventChanged, "ab.40".into())
+            ]
         );
     }
 
@@ -298,7 +296,7 @@ mod tests {
     fn a_reconnect_is_told_what_changed_since() {
         let (session, blocks) =
             opening(Mode::Burst, Some("ab.30")).answer(&head(9), Some(changes(40, GRID)), NOW);
-        assert_eq!(told(&blocks), [(UserMetadata, "ab.30".into()), (EventChanged, "ab.40".into())]);
+        assert_eq!(told(&blocks), [(UserMetadata, "ab.30~40~1".into()), (EventChanged, "ab.40".into())]);
         assert_eq!(session.next(NOW), Next::Read(40));
     }
 
@@ -312,9 +310,11 @@ mod tests {
     fn a_cursor_that_the_log_does_not_know_is_a_reset() {
         for unknown in ["xy.40", "ab.41", "none.0", "garbage", "", "ab."] {
             let (session, blocks) = opened(Mode::Burst, Some(unknown), &head(3600));
-            let reset = "none.0".to_owned();
-            let expected =
-                [(UserMetadata, reset.clone()), (EventChanged, reset), (SomedayEventChanged, "ab.40".into())];
+            let expected = [
+                (UserMetadata, "none.0~40~1".into()),
+                (EventChanged, "none.0~40~3".into()),
+                (SomedayEventChanged, "ab.40".into()),
+            ];
             assert_eq!(told(&blocks), expected, "{unknown}");
             assert_eq!(session.next(NOW), Next::Read(40), "{unknown}");
         }
@@ -337,7 +337,7 @@ mod tests {
         let blocks = session.told(&changes(41, GRID), None, after(19));
         assert_eq!(told(&blocks), [(EventChanged, "ab.41".into())]);
         assert!(!is_over(&session, after(38)));
-        let id = Some(Cursor { epoch: "ab".into(), rev: 41 });
+        let id = Some(Cursor::new("ab", 41));
         let end = Block::End { id, retry: Duration::from_secs(5) };
         assert_eq!(session.next(after(39)), Next::End(end));
     }
@@ -394,8 +394,8 @@ mod tests {
         assert_eq!(
             told(&blocks),
             [
-                (UserMetadata, "ab.40".into()),
-                (EventChanged, "ab.40".into()),
+                (UserMetadata, "ab.40~42~1".into()),
+                (EventChanged, "ab.40~42~3".into()),
                 (ImportGcalStart, "ab.42".into())
             ]
         );
@@ -413,7 +413,7 @@ mod tests {
         let failed = opening(Mode::Hold, Some("ab.40")).failed();
         assert_eq!(failed, Block::End { id: None, retry: Duration::from_secs(5) });
         let (session, _) = opened(Mode::Hold, Some("ab.40"), &head(3600));
-        let id = Some(Cursor { epoch: "ab".into(), rev: 40 });
+        let id = Some(Cursor::new("ab", 40));
         assert_eq!(session.failed(), Block::End { id, retry: Duration::from_secs(5) });
     }
 }

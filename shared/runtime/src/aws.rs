@@ -81,6 +81,12 @@ pub async fn sqs() -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(&config().await)
 }
 
+/// A client of the connections of a WebSocket API. Where they are, no service can know by itself: `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`
+/// says it.
+pub async fn sockets() -> aws_sdk_apigatewaymanagement::Client {
+    aws_sdk_apigatewaymanagement::Client::new(&config().await)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +96,7 @@ mod tests {
         for (service, name) in [
             ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
             ("SESv2", "AWS_ENDPOINT_URL_SESV2"),
+            ("ApiGatewayManagementApi", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"),
             ("Cognito Identity", "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
         ] {
             assert_eq!(variable("AWS_ENDPOINT_URL", service), name);

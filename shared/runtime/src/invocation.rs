@@ -14,6 +14,7 @@ pub(crate) fn log(request_id: &str, outcome: &str, ledger: &Ledger) {
         queue_calls = ledger.queue_calls,
         google_calls = ledger.google_calls,
         mail_calls = ledger.mail_calls,
+        socket_calls = ledger.socket_calls,
         "invocation"
     );
 }

@@ -8,6 +8,7 @@ mod env;
 pub mod http;
 mod invocation;
 pub mod schedule;
+pub mod socket;
 pub mod sqs;
 pub mod stream;
 

@@ -18,6 +18,8 @@ pub enum Kind {
     Google,
     /// SES.
     Mail,
+    /// API Gateway's connections.
+    Socket,
 }
 
 /// What a test can do to a call.

@@ -20,6 +20,8 @@ pub struct Ledger {
     pub google_calls: u32,
     /// Calls to the mail service.
     pub mail_calls: u32,
+    /// Calls to API Gateway's connections.
+    pub socket_calls: u32,
     /// Read units that DynamoDB reported.
     pub read_units: f64,
     /// Write units that DynamoDB reported.
@@ -84,6 +86,7 @@ pub(crate) fn begin(kind: Kind) {
         Kind::Queue => ledger.queue_calls += 1,
         Kind::Google => ledger.google_calls += 1,
         Kind::Mail => ledger.mail_calls += 1,
+        Kind::Socket => ledger.socket_calls += 1,
     });
 }
 

@@ -1,61 +1,54 @@
-//! The log of a user, read from a cursor on.
+//! The log of a user, read from a rev on: folded, for those who need to know what is stale, or item by item, for those who keep a copy.
 
-use std::fmt;
-use std::str::FromStr;
+use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
-use domain::{Notice, Rev, UserId, Views};
+use domain::{EventId, Notice, Record, Rev, UserId, Views};
 use serde::Deserialize;
 
-use crate::key;
+use crate::item::EventItem;
+use crate::key::{self, Key};
 use crate::table::{Expression, Query};
-use crate::{Error, Head, Store};
+use crate::{Error, Store};
 
-/// Where a client is in a user's log: `epoch.rev` on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// The life of the partition.
-    pub epoch: String,
-    /// The newest rev the client has seen.
-    pub rev: Rev,
-}
-
-impl Cursor {
-    /// Whether the log can tell everything after this cursor. If not, the client must be reset.
-    pub fn is_known(&self, head: &Head, now: DateTime<Utc>) -> bool {
-        self.epoch == head.epoch && self.rev <= head.seq && self.rev >= head.floor(now)
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.epoch, self.rev)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (epoch, rev) = text.rsplit_once('.').ok_or(())?;
-        Ok(Self { epoch: epoch.to_owned(), rev: rev.parse().map_err(|_| ())? })
-    }
-}
-
-/// What happened after a rev, folded: a client needs no more than to know which views to refresh.
+/// What happened after a rev, folded: what a client needs to know to refresh its views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// The newest rev among them; the rev asked for when there are none.
     pub upto: Rev,
     /// Views in which something changed.
     pub views: Views,
+    /// Events that changed, in the order of the log.
+    pub touched: Vec<Touched>,
     /// Notices, in order.
     pub notices: Vec<Notice>,
+}
+
+/// An event that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Which one; none where the log does not say it.
+    pub id: Option<EventId>,
+    /// The views in which it did.
+    pub views: Views,
+}
+
+/// A part of the log, item by item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// What is stored of each event that changed, tombstones included, in the order of the log.
+    pub records: Vec<Record>,
+    /// The series of the exceptions among them, as they are now, whenever they changed.
+    pub series: Vec<Record>,
+    /// Up to where this is all; the rev asked for when there is nothing after it.
+    pub upto: Rev,
+    /// Whether there may be something after it.
+    pub has_more: bool,
 }
 
 /// What the `rev` index holds.
 #[derive(Deserialize)]
 struct Logged {
+    sk: String,
     rev: Rev,
     #[serde(default)]
     grid_rev: Rev,
@@ -74,17 +67,61 @@ impl Store {
     /// # Errors
     /// Any error of the store.
     pub async fn changes(&self, user: UserId, rev: Rev) -> Result<Changes, Error> {
-        let condition = Expression::new("pk = :pk AND #rev > :rev")
-            .name("#rev", "rev")
-            .value(":pk", key::user(user))?
-            .value(":rev", rev)?;
-        let query = || Query { index: Some("rev"), condition: condition.clone(), limit: None };
-        let met: Vec<Logged> = self.table.query(query()).await?;
+        let met = self.logged(after(user, rev)?, None).await?;
         let Some(upto) = met.iter().map(|entry| entry.rev).max() else {
             return Ok(fold(rev, rev, Vec::new()));
         };
-        Ok(fold(rev, upto, self.table.query(query()).await?))
+        Ok(fold(rev, upto, self.logged(after(user, rev)?, None).await?))
     }
+
+    /// The events that changed after `rev`, oldest change first: about `limit` entries of the log, more only where a transaction ends later. One
+    /// query when there is nothing; two and a batch read when there is something.
+    ///
+    /// For the same reason as [`Store::changes`] asks twice, what the first query met is read again. An event that has moved on beyond the page
+    /// by then is left to the page that it moved to.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn page(&self, user: UserId, rev: Rev, limit: usize) -> Result<Page, Error> {
+        let met = self.logged(after(user, rev)?, Some(limit)).await?;
+        let Some(upto) = met.iter().map(|entry| entry.rev).max() else {
+            return Ok(Page { records: Vec::new(), series: Vec::new(), upto: rev, has_more: false });
+        };
+        let has_more = met.len() >= limit;
+        let logged = self.logged(between(user, rev, upto)?, None).await?;
+        let events = logged.into_iter().map(|entry| entry.sk).filter(|sk| key::is_event(sk));
+        let keys: HashSet<Key> = events
+            .flat_map(|sk| key::series_of(user, &sk).into_iter().chain([Key::new(key::user(user), sk)]))
+            .collect();
+        let items = self.table.batch_get(&Vec::from_iter(keys)).await?;
+        let items: Result<Vec<EventItem>, _> = items.into_iter().map(serde_dynamo::from_item).collect();
+        let met: Vec<Record> = items?.into_iter().map(Record::from).collect();
+        let series = met.iter().filter(|record| record.series().is_some()).cloned().collect();
+        let is_here = |record: &Record| record.rev > rev && record.rev <= upto;
+        let mut records: Vec<Record> = met.into_iter().filter(is_here).collect();
+        records.sort_by_key(|record| record.rev);
+        Ok(Page { records, series, upto, has_more })
+    }
+
+    async fn logged(&self, condition: Expression, limit: Option<usize>) -> Result<Vec<Logged>, Error> {
+        self.table.query(Query { index: Some("rev"), condition, limit }).await
+    }
+}
+
+fn after(user: UserId, rev: Rev) -> Result<Expression, Error> {
+    Expression::new("pk = :pk AND #rev > :rev")
+        .name("#rev", "rev")
+        .value(":pk", key::user(user))?
+        .value(":rev", rev)
+}
+
+/// After the first rev and up to the second.
+fn between(user: UserId, rev: Rev, upto: Rev) -> Result<Expression, Error> {
+    Expression::new("pk = :pk AND #rev BETWEEN :from AND :upto")
+        .name("#rev", "rev")
+        .value(":pk", key::user(user))?
+        .value(":from", rev.saturating_add(1))?
+        .value(":upto", upto)
 }
 
 /// What happened after `rev`. Entries beyond `upto` are left to the next time, when all that belongs to them can be seen; but an event that has
@@ -92,8 +129,11 @@ impl Store {
 fn fold(rev: Rev, upto: Rev, logged: Vec<Logged>) -> Changes {
     let mut changes = Changes { upto, ..Changes::default() };
     for entry in logged {
-        changes.views.is_grid |= entry.grid_rev > rev;
-        changes.views.is_someday |= entry.someday_rev > rev;
+        let views = Views { is_grid: entry.grid_rev > rev, is_someday: entry.someday_rev > rev };
+        if views != Views::default() {
+            changes.views = changes.views.union(views);
+            changes.touched.push(Touched { id: key::event_of(&entry.sk), views });
+        }
         if entry.rev <= upto {
             changes.notices.extend(entry.notice);
         }
@@ -105,24 +145,24 @@ fn fold(rev: Rev, upto: Rev, logged: Vec<Logged>) -> Changes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_view_is_told_of_a_change_that_a_later_one_of_the_other_view_covers() {
-        let logged = vec![Logged { rev: 7, grid_rev: 5, someday_rev: 7, notice: None }];
-        let changes = fold(4, 7, logged);
-        assert_eq!(
-            changes,
-            Changes { upto: 7, views: Views { is_grid: true, is_someday: true }, notices: vec![] }
-        );
-        let logged = vec![Logged { rev: 7, grid_rev: 5, someday_rev: 7, notice: None }];
-        assert_eq!(fold(5, 7, logged).views, Views { is_grid: false, is_someday: true });
+    fn moved() -> Vec<Logged> {
+        let sk = "E#66aa01bb02cc03dd04ee05ff".to_owned();
+        vec![Logged { sk, rev: 7, grid_rev: 5, someday_rev: 7, notice: None }]
     }
 
     #[test]
-    fn a_cursor_survives_the_wire_and_garbage_is_no_cursor() {
-        let cursor = Cursor { epoch: "ab12".into(), rev: 42 };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for garbage in ["", "ab12", "ab12.", "ab12.x", "ab12.-1", ".."] {
-            assert!(garbage.parse::<Cursor>().is_err(), "{garbage}");
-        }
+    fn a_view_is_told_of_a_change_that_a_later_one_of_the_other_view_covers() {
+        let both = Views { is_grid: true, is_someday: true };
+        let id = "66aa01bb02cc03dd04ee05ff".parse().ok();
+        let touched = vec![Touched { id, views: both }];
+        assert_eq!(fold(4, 7, moved()), Changes { upto: 7, views: both, touched, notices: vec![] });
+        assert_eq!(fold(5, 7, moved()).views, Views { is_grid: false, is_someday: true });
+    }
+
+    #[test]
+    fn what_no_view_shows_touches_none() {
+        let mut priority = moved();
+        priority[0] = Logged { sk: "P#1".into(), rev: 7, grid_rev: 0, someday_rev: 0, notice: None };
+        assert_eq!(fold(4, 7, priority), Changes { upto: 7, ..Changes::default() });
     }
 }

@@ -78,6 +78,29 @@ pub(crate) fn notice(id: UserId, rev: Rev) -> Key {
     Key::new(user(id), format!("N#{rev:020}"))
 }
 
+/// The event whose item has this sort key, if it is one that says so. That of a series does not: a tag leads from an id, not back to it.
+pub(crate) fn event_of(sk: &str) -> Option<EventId> {
+    match sk.split_once('#')? {
+        ("E", id) => id.parse().ok(),
+        ("X", occurrence) => {
+            let (tag, slot) = occurrence.split_once('#')?;
+            Some(EventId::of_occurrence(tag.parse().ok()?, slot.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the item with this sort key is an event, a series or an exception.
+pub(crate) fn is_event(sk: &str) -> bool {
+    ["E#", "R#", "X#"].iter().any(|prefix| sk.starts_with(prefix))
+}
+
+/// The item of the series that the exception with this sort key belongs to, if it is one.
+pub(crate) fn series_of(id: UserId, sk: &str) -> Option<Key> {
+    let (tag, _) = sk.strip_prefix("X#")?.split_once('#')?;
+    Some(Key::new(user(id), format!("R#{tag}")))
+}
+
 /// An entry of one of the user's lists.
 pub(crate) fn entry(id: UserId, list: &str, entry: &str) -> Key {
     Key::new(user(id), format!("{list}{entry}"))

@@ -8,6 +8,7 @@
 mod calendars;
 mod changes;
 mod connections;
+mod cursor;
 mod due;
 mod error;
 mod events;
@@ -21,22 +22,25 @@ mod priorities;
 mod reconcile;
 mod resets;
 mod sessions;
+mod sockets;
 mod table;
 mod users;
 
-pub use changes::{Changes, Cursor};
+pub use changes::{Changes, Page, Touched};
 pub use connections::{
     CONNECTION, CalendarState, Channel, Checkpoint, Connection, GENERATION, GoogleItems, SealedAccess, Watch,
 };
+pub use cursor::{BadCursorKey, Cursor, CursorKey, NoCursor, Seal, Stage};
 pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
 pub use head::{Head, Profile};
 pub use lists::{Entry, Revision};
 pub use mutate::{Plan, Reads, Snapshot};
-pub use outbox::LogEntry;
+pub use outbox::{Committed, LogEntry};
 pub use reconcile::{Issue, IssueKind};
 pub use resets::{RESET, Reset};
 pub use sessions::{Rotation, Session};
+pub use sockets::{Socket, SocketId, TICKET, Ticket};
 pub use users::{EMAIL, GOOGLE, Login, NewUser};
 
 use table::Table;

@@ -47,6 +47,11 @@ pub enum Rotation {
     Refused(Option<Session>),
 }
 
+/// The session whose item has this sort key.
+pub(crate) fn handle_of(sk: &str) -> Option<SessionHandle> {
+    sk.strip_prefix("S#")?.parse().ok()
+}
+
 fn session_key(user: UserId, handle: SessionHandle) -> Key {
     Key::new(key::user(user), format!("S#{handle}"))
 }

@@ -125,12 +125,25 @@ impl Write {
     }
 
     pub fn delete(table: &Table, key: &Key) -> Result<Self, Error> {
-        let delete =
-            Delete::builder().table_name(&table.name).set_key(Some(key_item(key))).build().map_err(built)?;
-        Ok(Self {
-            item: TransactWriteItem::builder().delete(delete).build(),
-            on_condition: OnCondition::Retry,
-        })
+        Self::delete_if(table, key, Expression::default(), OnCondition::Retry)
+    }
+
+    /// Deletes an item that fulfils a condition.
+    pub fn delete_if(
+        table: &Table,
+        key: &Key,
+        condition: Expression,
+        on: OnCondition,
+    ) -> Result<Self, Error> {
+        let delete = Delete::builder()
+            .table_name(&table.name)
+            .set_key(Some(key_item(key)))
+            .set_condition_expression(some(condition.text))
+            .set_expression_attribute_names(some_map(condition.names))
+            .set_expression_attribute_values(some_map(condition.values))
+            .build()
+            .map_err(built)?;
+        Ok(Self { item: TransactWriteItem::builder().delete(delete).build(), on_condition: on })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::dynamodb;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -72,7 +72,8 @@ fn every_shared_crate_has_its_layer() {
 #[test]
 fn only_one_crate_names_each_service() {
     // (dependency, the crates that may have it outside tests)
-    let homes: [(&str, &[&str]); 4] = [
+    let homes: [(&str, &[&str]); 5] = [
+        ("aws-sdk-apigatewaymanagement", &["realtime", "runtime"]),
         ("aws-sdk-dynamodb", &["store", "runtime", "local"]),
         ("lambda_http", &["runtime"]),
         ("lambda_runtime", &["runtime"]),
@@ -109,6 +110,9 @@ fn every_sample_is_what_its_trigger_sends() {
             "sweep" | "watch-renewal" => {
                 parse::<EventBridgeEvent<Value>>(&text, |event| event.source == "aws.scheduler")
             }
+            "socket" => parse::<ApiGatewayWebsocketProxyRequest>(&text, |event| {
+                event.request_context.connection_id.is_some() && event.request_context.event_type.is_some()
+            }),
             // A function URL sends payload format 2, too, but its own type of it.
             _ if what.starts_with("url") => {
                 parse::<LambdaFunctionUrlRequest>(&text, |event| event.request_context.http.method.is_some())

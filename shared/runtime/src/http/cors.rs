@@ -72,6 +72,11 @@ impl Web {
         self.url.origin().ascii_serialization()
     }
 
+    /// Whether a page of this origin, as its browser writes it, may call.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.origins.iter().any(|allowed| allowed == origin)
+    }
+
     pub(super) fn layer(self) -> CorsLayer {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(self.origins))

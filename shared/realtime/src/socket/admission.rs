@@ -1,0 +1,111 @@
+//! Who may connect.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use store::{Session, Socket, SocketId, Ticket};
+
+/// How long a ticket is good for.
+pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
+
+/// How long API Gateway keeps a connection at the most, and a little more.
+pub const LIFETIME: TimeDelta = TimeDelta::minutes(125);
+
+/// A connect that was judged and found good, up to whether its ticket is still there when it is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The connection to note.
+    pub socket: Socket,
+}
+
+/// Why a connect is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A page of somebody else asks, or no page at all.
+    #[error("the origin is not allowed")]
+    Origin,
+    /// There is no ticket, it is unknown, used or too old, or its session is over.
+    #[error("the ticket is not good")]
+    Ticket,
+}
+
+impl Refused {
+    /// As an HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Origin => 403,
+            Self::Ticket => 401,
+        }
+    }
+}
+
+impl Admission {
+    /// Whether a page of this origin may connect at all. A browser always says which page asks, and no page can lie about it; a ticket
+    /// that leaked through a page is of no use elsewhere.
+    ///
+    /// # Errors
+    /// [`Refused::Origin`].
+    pub fn of_origin(origin: Option<&str>, is_allowed: impl Fn(&str) -> bool) -> Result<(), Refused> {
+        origin.is_some_and(is_allowed).then_some(()).ok_or(Refused::Origin)
+    }
+
+    /// Judges a connect by what is stored of its ticket and of the ticket's session.
+    ///
+    /// # Errors
+    /// [`Refused::Ticket`].
+    pub fn of_ticket(
+        id: SocketId,
+        ticket: Option<Ticket>,
+        session: Option<&Session>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Refused> {
+        let ticket = ticket.filter(|ticket| now < ticket.expires_at).ok_or(Refused::Ticket)?;
+        if !session.is_some_and(|session| session.is_alive(now)) {
+            return Err(Refused::Ticket);
+        }
+        let Ticket { user, session, epoch, .. } = ticket;
+        Ok(Self { socket: Socket { id, user, session, epoch, expires_at: now + LIFETIME } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::auth::SessionHandle;
+    use domain::UserId;
+
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::from_timestamp_millis(1_763_600_000_000).unwrap();
+
+    #[test]
+    fn only_a_page_of_ours_may_connect() {
+        let ours = |origin: &str| origin == "https://app.example";
+        assert_eq!(Admission::of_origin(Some("https://app.example"), ours), Ok(()));
+        for foreign in [None, Some("null"), Some("https://evil.example"), Some("https://app.example.evil")] {
+            assert_eq!(Admission::of_origin(foreign, ours), Err(Refused::Origin), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_a_minute_and_while_its_session_lives() {
+        let handle = SessionHandle::new([9; 16]);
+        let ticket = Ticket {
+            user: UserId::new([1; 12]),
+            session: handle,
+            epoch: "e".into(),
+            expires_at: NOW + TICKET_LIFETIME,
+        };
+        let alive = Session::begin(NOW, NOW + TimeDelta::days(1));
+        let over = Session { expires_at: NOW, ..alive.clone() };
+        let id = || SocketId::new("c1");
+        let judge = |ticket, session, at| Admission::of_ticket(id(), ticket, session, at);
+        let admitted = judge(Some(ticket.clone()), Some(&alive), NOW).unwrap();
+        assert_eq!((admitted.socket.user, admitted.socket.session), (ticket.user, handle));
+        for (ticket, session, at) in [
+            (None, Some(&alive), NOW),
+            (Some(ticket.clone()), None, NOW),
+            (Some(ticket.clone()), Some(&over), NOW),
+            (Some(ticket.clone()), Some(&alive), NOW + TICKET_LIFETIME),
+        ] {
+            assert_eq!(judge(ticket, session, at), Err(Refused::Ticket));
+        }
+    }
+}
