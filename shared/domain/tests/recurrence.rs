@@ -321,6 +321,20 @@ proptest! {
     }
 
     #[test]
+    fn occurrences_are_those_of_the_rrule_crate_where_that_finds_any(
+        clock in clocks(), rule in prop_oneof![weekly_rule(), monthly_rule()],
+    ) {
+        let series = Series::new("UTC".parse().unwrap(), clock, false, &rule, &End::Never);
+        let slots = first_slots(&series.pattern(), 30);
+        // It searches long where there is nothing to find.
+        prop_assume!(slots.len() == 30);
+        let text = format!("DTSTART:{}\n{rule}", clock.format("%Y%m%dT%H%M%SZ"));
+        let theirs = text.parse::<rrule::RRuleSet>().unwrap().all(30).dates;
+        let theirs: Vec<Slot> = theirs.into_iter().filter_map(|at| Slot::at(at.to_utc())).collect();
+        prop_assert_eq!(slots, theirs);
+    }
+
+    #[test]
     fn what_is_read_is_written_and_read_again(series in any_series()) {
         let lines = series.recurrence.lines();
         let again = recurrence(lines);
