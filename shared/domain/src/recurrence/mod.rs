@@ -288,4 +288,158 @@ mod tests {
             assert_eq!(slots(start, zone, &["RRULE:FREQ=DAILY"], from, to), expected, "{zone}");
         }
     }
+
+    fn said(lines: &[&str]) -> String {
+        match Recurrence::parse(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>()) {
+            Ok(recurrence) => panic!("{:?} was accepted", recurrence.lines()),
+            Err(Refusal::BadField { field: "recurrence.rule", problem }) => problem,
+            Err(refusal) => panic!("{refusal}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_rule_is_said() {
+        for (line, problem) in [
+            ("RRULE:FREQ=SECONDLY", "recurs too often"),
+            ("RRULE:FREQ=MINUTELY;INTERVAL=5", "recurs too often"),
+            ("RRULE:FREQ=HOURLY", "recurs too often"),
+            ("RRULE:FREQ=FORTNIGHTLY", "is unknown"),
+            ("RRULE:INTERVAL=2", "needs a FREQ"),
+            ("RRULE:FREQ=DAILY;INTERVAL=0", "is no number from 1"),
+            ("RRULE:FREQ=DAILY;INTERVAL=99999999", "is no number from 1"),
+            ("RRULE:FREQ=DAILY;COUNT=0", "is no number from 1"),
+            ("RRULE:FREQ=DAILY;COUNT=-1", "is no number from 1"),
+            ("RRULE:FREQ=DAILY;UNTIL=tomorrow", "is neither YYYYMMDD"),
+            ("RRULE:FREQ=DAILY;UNTIL=20260230", "is neither YYYYMMDD"),
+            ("RRULE:FREQ=WEEKLY;BYDAY=XX", "is no day of the week"),
+            ("RRULE:FREQ=WEEKLY;BYDAY=2TU", "may have a number only"),
+            ("RRULE:FREQ=MONTHLY;BYDAY=6TU", "is no day of the week"),
+            ("RRULE:FREQ=WEEKLY;BYMONTHDAY=3", "does not go with FREQ=WEEKLY"),
+            ("RRULE:FREQ=MONTHLY;BYYEARDAY=3", "goes only with FREQ=YEARLY"),
+            ("RRULE:FREQ=MONTHLY;BYMONTHDAY=0", "0 is no position"),
+            ("RRULE:FREQ=DAILY;BYMONTH=13", "is no number from 1 to 12"),
+            ("RRULE:FREQ=DAILY;BYEASTER=1", "is no part of a rule"),
+            ("RRULE:FREQ=DAILY;FREQ=WEEKLY", "stands there twice"),
+            ("RRULE:FREQ=DAILY;BYDAY", "is no NAME=VALUE"),
+            ("RRULE:FREQ=DAILY;BYHOUR=0,6,12;BYMINUTE=0,6,12,18,24,30,36,42,48", "more than 24 times a day"),
+            ("VEVENT:FREQ=DAILY", "is none of RRULE"),
+            ("EXDATE;TZID=Mars/Olympus:20261120T090000", "is no known zone"),
+            ("EXDATE;RANGE=THISANDFUTURE:20261120T090000", "is no parameter of a date"),
+            ("RDATE:20261120,20261121T090000Z", "dates and times in one line"),
+            ("EXDATE:20261120T090000Z", "needs at least one RRULE or RDATE"),
+            ("DTSTART:20261120T090000Z", "needs at least one RRULE or RDATE"),
+            ("", "needs at least one RRULE or RDATE"),
+        ] {
+            let said = said(&[line]);
+            assert!(said.contains(problem), "{line}: {said}");
+            assert!(said.len() < 200, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_rule_has_a_bound_on_its_size() {
+        assert!(said(&["RRULE:FREQ=DAILY"; 50]).contains("more than 20 lines"));
+        let long = format!("RRULE:FREQ=DAILY;BYMONTH={}1", "1,".repeat(6_000));
+        assert!(said(&[&long]).contains("longer than 10000"));
+        let dates = format!("RDATE:{}20261120", "20261120,".repeat(1_000));
+        assert!(said(&[&dates, &dates]).contains("more than 2000 dates"));
+        assert!(said(&[&"x".repeat(9_000)]).len() < 200);
+    }
+
+    #[test]
+    fn rules_that_mean_the_same_are_the_same_however_they_are_written() {
+        for (one, other) in [
+            (&["RRULE:FREQ=WEEKLY;BYDAY=MO,WE"][..], &["rrule:byday=we,mo,mo;interval=1;freq=weekly"][..]),
+            (&["RRULE:FREQ=WEEKLY;WKST=SU;BYDAY=MO"], &["FREQ=WEEKLY;BYDAY=MO;"]),
+            (&["RRULE:FREQ=DAILY;UNTIL=20261120;COUNT=3"], &["RRULE:FREQ=DAILY;UNTIL=20261120"]),
+            (
+                &["RRULE:FREQ=DAILY", "EXDATE:20261120T090000Z"],
+                &["EXDATE:20261120T090000Z", "RRULE:FREQ=DAILY"],
+            ),
+            (
+                &["RRULE:FREQ=DAILY", "EXDATE:20261120T090000Z,20261121T090000Z"],
+                &["RRULE:FREQ=DAILY\nEXDATE:20261121T090000Z", "EXDATE;TZID=Europe/Berlin:20261120T100000"],
+            ),
+            (&["DTSTART:20261120T090000Z", "RRULE:FREQ=DAILY"], &["RRULE:FREQ=DAILY"]),
+        ] {
+            assert!(recurrence(one).is_same(&recurrence(other)), "{one:?} {other:?}");
+        }
+        for (one, other) in [
+            ("RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU", "RRULE:FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO,SU"),
+            ("RRULE:FREQ=DAILY;COUNT=3", "RRULE:FREQ=DAILY"),
+            ("RRULE:FREQ=DAILY", "EXRULE:FREQ=DAILY\nRRULE:FREQ=DAILY"),
+        ] {
+            assert!(!recurrence(&[one]).is_same(&recurrence(&[other])), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_start_is_an_occurrence_only_where_the_rule_says_so() {
+        let week = |lines: &[&str]| {
+            slots("2026-11-20T09:00:00Z", "UTC", lines, "2026-11-20T00:00:00Z", "2026-11-27T00:00:00Z")
+        };
+        assert_eq!(week(&["RRULE:FREQ=WEEKLY;BYDAY=MO"]), ["2026-11-23T09:00:00+00:00"]);
+        assert_eq!(
+            week(&["RDATE:20261122T100000Z"]),
+            ["2026-11-20T09:00:00+00:00", "2026-11-22T10:00:00+00:00"]
+        );
+    }
+
+    #[test]
+    fn a_number_and_a_plain_day_side_by_side_mean_either() {
+        let month = slots(
+            "2026-11-01",
+            "UTC",
+            &["RRULE:FREQ=MONTHLY;BYDAY=SU,2TU"],
+            "2026-11-01T00:00:00Z",
+            "2026-11-30T00:00:00Z",
+        );
+        assert_eq!(
+            month,
+            ["2026-11-01", "2026-11-08", "2026-11-10", "2026-11-15", "2026-11-22", "2026-11-29"]
+        );
+    }
+
+    #[test]
+    fn the_day_that_samoa_skipped_is_the_day_after() {
+        let days = slots(
+            "2011-12-28T12:00:00-10:00",
+            "Pacific/Apia",
+            &["RRULE:FREQ=DAILY;COUNT=4"],
+            "2011-12-28T00:00:00Z",
+            "2012-01-03T00:00:00Z",
+        );
+        assert_eq!(
+            days,
+            ["2011-12-28T12:00:00-10:00", "2011-12-29T12:00:00-10:00", "2011-12-31T12:00:00+14:00"]
+        );
+    }
+
+    #[test]
+    fn a_series_in_the_first_and_the_last_year_is_answered() {
+        for (start, first, last) in [
+            ("0001-01-01T00:00:00Z", Some("1900-01-01T00:00:00Z"), None),
+            ("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59Z"), None),
+            ("2026-11-20T09:00:00.9Z", Some("2026-11-20T09:00:00Z"), None),
+        ] {
+            let (start, recurrence) = (time(start), recurrence(&["RRULE:FREQ=DAILY"]));
+            let pattern = Pattern::new(&start, "UTC".parse().unwrap(), &recurrence);
+            assert_eq!(pattern.first(), first.map(slot));
+            assert_eq!(pattern.last(), last.map(slot));
+            assert!(pattern.is_endless());
+        }
+    }
+
+    #[test]
+    fn a_known_last_slot_changes_nothing_but_the_work() {
+        let start = time("2026-03-01T09:00:00+01:00");
+        let recurrence = recurrence(&["RRULE:FREQ=DAILY;COUNT=100", "EXDATE:20260608T070000Z"]);
+        let unknown = Pattern::new(&start, "Europe/Berlin".parse().unwrap(), &recurrence);
+        let last = unknown.last();
+        assert_eq!(last, Some(slot("2026-06-07T09:00:00+02:00")));
+        let known = Pattern { last, ..unknown };
+        let (from, to) = (slot("2026-06-01T00:00:00Z"), slot("2026-07-01T00:00:00Z"));
+        assert_eq!(known.slots(from, to), unknown.slots(from, to));
+        assert_eq!(known.last(), last);
+    }
 }

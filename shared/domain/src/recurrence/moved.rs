@@ -263,3 +263,115 @@ fn name_times(rule: &mut Rule, times: &[NaiveTime], start: NaiveTime) -> bool {
     }
     combinations == times.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(start: &str, lines: &[&str], to: &str) -> Option<Vec<String>> {
+        let start: EventTime = start.parse().unwrap();
+        let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        let recurrence = Recurrence::parse(&lines).unwrap();
+        let zone = "Europe/Berlin".parse().unwrap();
+        Pattern::new(&start, zone, &recurrence).moved(&to.parse().unwrap()).map(Vec::from)
+    }
+
+    fn check(start: &str, lines: &[&str], to: &str, expected: &[&str]) {
+        assert_eq!(moved(start, lines, to).unwrap_or_default(), expected, "{start} {lines:?} {to}");
+    }
+
+    /// 2026-11-18 is a Wednesday.
+    const WEDNESDAY: &str = "2026-11-18T09:00:00+01:00";
+    const THURSDAY: &str = "2026-11-19T10:30:00+01:00";
+
+    #[test]
+    fn days_of_the_week_turn_with_the_start() {
+        check(WEDNESDAY, &["RRULE:FREQ=WEEKLY;BYDAY=MO,WE"], THURSDAY, &["RRULE:FREQ=WEEKLY;BYDAY=TU,TH"]);
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=WEEKLY;BYDAY=WE"],
+            "2026-11-16T09:00:00+01:00",
+            &["RRULE:FREQ=WEEKLY;BYDAY=MO"],
+        );
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=WE"],
+            THURSDAY,
+            &["RRULE:FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=TH"],
+        );
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=WE,SU"],
+            THURSDAY,
+            &["RRULE:FREQ=WEEKLY;INTERVAL=2;WKST=TU;BYDAY=MO,TH"],
+        );
+        check(WEDNESDAY, &["RRULE:FREQ=DAILY"], THURSDAY, &["RRULE:FREQ=DAILY"]);
+    }
+
+    #[test]
+    fn days_of_the_month_turn_where_every_month_has_them() {
+        check(WEDNESDAY, &["RRULE:FREQ=MONTHLY"], THURSDAY, &["RRULE:FREQ=MONTHLY"]);
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=MONTHLY;BYMONTHDAY=18"],
+            THURSDAY,
+            &["RRULE:FREQ=MONTHLY;BYMONTHDAY=19"],
+        );
+        check(WEDNESDAY, &["RRULE:FREQ=MONTHLY;BYDAY=3WE"], THURSDAY, &["RRULE:FREQ=MONTHLY;BYDAY=3TH"]);
+        check(
+            "2026-11-24T09:00:00+01:00",
+            &["RRULE:FREQ=MONTHLY;BYDAY=-1TU"],
+            "2026-11-23T09:00:00+01:00",
+            &["RRULE:FREQ=MONTHLY;BYDAY=-2MO"],
+        );
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=18"],
+            "2026-12-02T09:00:00+01:00",
+            &["RRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=2"],
+        );
+        for rule in [
+            "RRULE:FREQ=MONTHLY;BYMONTHDAY=18,30",
+            "RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=13",
+            "RRULE:FREQ=YEARLY;BYWEEKNO=47;BYDAY=WE",
+            "RRULE:FREQ=DAILY;BYMONTH=11",
+        ] {
+            assert_eq!(moved(WEDNESDAY, &[rule], THURSDAY), None, "{rule}");
+        }
+    }
+
+    #[test]
+    fn times_and_ends_and_listed_dates_follow() {
+        check(
+            WEDNESDAY,
+            &[
+                "RRULE:FREQ=DAILY;BYHOUR=9,17;UNTIL=20270401T070000Z",
+                "EXDATE;TZID=Europe/Berlin:20261120T090000",
+            ],
+            THURSDAY,
+            &["RRULE:FREQ=DAILY;BYHOUR=10,18;UNTIL=20270402T083000Z", "EXDATE:20261121T093000Z"],
+        );
+        check(
+            WEDNESDAY,
+            &["RRULE:FREQ=DAILY;UNTIL=20261130", "RDATE:20261201T120000"],
+            THURSDAY,
+            &["RRULE:FREQ=DAILY;UNTIL=20261201", "RDATE:20261202T133000"],
+        );
+        // Moved by two and a half hours, 22:00 comes a day later than 9:00.
+        assert_eq!(moved(WEDNESDAY, &["RRULE:FREQ=DAILY;BYHOUR=9,22"], "2026-11-18T11:30:00+01:00"), None);
+    }
+
+    #[test]
+    fn a_series_of_times_becomes_one_of_dates_and_back() {
+        let timed = ["RRULE:FREQ=WEEKLY;UNTIL=20270303T080000Z;BYDAY=WE", "EXDATE:20261125T080000Z"];
+        let dates = ["RRULE:FREQ=WEEKLY;BYDAY=WE;UNTIL=20270303", "EXDATE;VALUE=DATE:20261125"];
+        check(WEDNESDAY, &timed, "2026-11-18", &dates);
+        check(
+            "2026-11-18",
+            &dates,
+            WEDNESDAY,
+            &["RRULE:FREQ=WEEKLY;BYDAY=WE;UNTIL=20270303T080000Z", "EXDATE:20261125T080000Z"],
+        );
+        assert_eq!(moved(WEDNESDAY, &["RRULE:FREQ=DAILY;BYHOUR=9,17"], "2026-11-18"), None);
+    }
+}

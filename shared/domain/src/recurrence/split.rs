@@ -144,3 +144,104 @@ impl Recurrence {
         self.push(part.to_string(), part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines before and from a slot.
+    fn cut(start: &str, zone: &str, lines: &[&str], at: &str) -> (Option<Vec<String>>, Option<Vec<String>>) {
+        let start: EventTime = start.parse().unwrap();
+        let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        let recurrence = Recurrence::parse(&lines).unwrap();
+        let pattern = Pattern::new(&start, zone.parse().unwrap(), &recurrence);
+        let slot = Slot::of(&at.parse().unwrap()).unwrap();
+        (pattern.before(slot).map(Vec::from), pattern.from(slot).map(Vec::from))
+    }
+
+    fn lines(lines: &[&str]) -> Option<Vec<String>> {
+        Some(lines.iter().map(|&line| line.to_owned()).collect())
+    }
+
+    #[test]
+    fn a_series_is_cut_a_second_before_or_the_day_before() {
+        assert_eq!(
+            cut(
+                "2026-11-02T09:00:00+01:00",
+                "Europe/Berlin",
+                &["RRULE:FREQ=WEEKLY;WKST=SU"],
+                "2026-11-16T08:00:00Z"
+            ),
+            (
+                lines(&["RRULE:FREQ=WEEKLY;WKST=SU;UNTIL=20261116T075959Z"]),
+                lines(&["RRULE:FREQ=WEEKLY;WKST=SU"])
+            )
+        );
+        assert_eq!(
+            cut("2026-11-02", "Europe/Berlin", &["RRULE:FREQ=DAILY;COUNT=10"], "2026-11-05"),
+            (lines(&["RRULE:FREQ=DAILY;UNTIL=20261104"]), lines(&["RRULE:FREQ=DAILY;COUNT=7"]))
+        );
+    }
+
+    #[test]
+    fn at_the_first_slot_nothing_is_before_and_behind_the_last_nothing_follows() {
+        let daily = &["RRULE:FREQ=DAILY;COUNT=3"];
+        assert_eq!(
+            cut("2026-11-02", "UTC", daily, "2026-11-02"),
+            (None, lines(&["RRULE:FREQ=DAILY;COUNT=3"]))
+        );
+        assert_eq!(
+            cut("2026-11-02", "UTC", daily, "2026-11-05"),
+            (lines(&["RRULE:FREQ=DAILY;COUNT=3"]), None)
+        );
+    }
+
+    #[test]
+    fn listed_dates_go_to_their_side() {
+        let all = &[
+            "RRULE:FREQ=DAILY;UNTIL=20261130",
+            "EXDATE;VALUE=DATE:20261103,20261110",
+            "RDATE;VALUE=DATE:20261205",
+        ];
+        assert_eq!(
+            cut("2026-11-02", "UTC", all, "2026-11-08"),
+            (
+                lines(&["RRULE:FREQ=DAILY;UNTIL=20261107", "EXDATE;VALUE=DATE:20261103"]),
+                lines(&[
+                    "RRULE:FREQ=DAILY;UNTIL=20261130",
+                    "EXDATE;VALUE=DATE:20261110",
+                    "RDATE;VALUE=DATE:20261205"
+                ])
+            )
+        );
+        assert_eq!(
+            cut("2026-11-02", "UTC", &["RDATE;VALUE=DATE:20261104"], "2026-11-04"),
+            (lines(&["RDATE;VALUE=DATE:20261102"]), lines(&["RDATE;VALUE=DATE:20261104"]))
+        );
+    }
+
+    #[test]
+    fn a_tail_that_starts_at_a_skipped_time_keeps_the_time_that_was_meant() {
+        assert_eq!(
+            cut(
+                "2026-03-01T02:30:00-05:00",
+                "America/New_York",
+                &["RRULE:FREQ=DAILY"],
+                "2026-03-08T07:30:00Z"
+            )
+            .1,
+            lines(&["RRULE:FREQ=DAILY;BYHOUR=2;BYMINUTE=30;BYSECOND=0", "RDATE:20260308T073000Z"])
+        );
+    }
+
+    #[test]
+    fn what_no_rule_can_continue_is_listed() {
+        let (_, from) = cut(
+            "2026-11-02",
+            "UTC",
+            &["RRULE:FREQ=DAILY;INTERVAL=3;UNTIL=20261112", "RDATE;VALUE=DATE:20261106"],
+            "2026-11-06",
+        );
+        assert_eq!(from, lines(&["RDATE;VALUE=DATE:20261108,20261111", "RDATE;VALUE=DATE:20261106"]));
+    }
+}
