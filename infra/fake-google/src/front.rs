@@ -99,9 +99,14 @@ pub(crate) async fn pass(State(google): State<Arc<Google>>, request: Request, ne
 fn begin(google: &Google, operation: &str, parts: &Parts, body: &[u8]) -> Entry {
     let raw = parts.uri.query().unwrap_or_default();
     let query = without_secrets(raw);
-    let token = bearer(&parts.headers);
-    let account = token.and_then(|token| google.world().grants.owner(token).map(str::to_owned));
     let is_calendar = parts.uri.path().starts_with("/calendar/");
+    let form = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(body).filter(|_| !is_calendar);
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let secret = bearer(&parts.headers).map(str::to_owned);
+    let secret = secret.or_else(|| ["refresh_token", "code", "token"].into_iter().find_map(form));
+    let account = secret.and_then(|secret| google.world().grants.owner(&secret).map(str::to_owned));
     let body: Option<Value> = serde_json::from_slice(body).ok().filter(|_| is_calendar);
     let stored = account.as_deref().and_then(|account| stored(google, account, parts.uri.path()));
     let query_pairs: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();

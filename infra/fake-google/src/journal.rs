@@ -27,7 +27,7 @@ pub struct Entry {
     pub query: Vec<(String, String)>,
     /// Status of the answer; `None` if the connection was closed without one.
     pub status: Option<u16>,
-    /// The account whose access token came with it.
+    /// The account whose token or code came with it.
     pub account: Option<String>,
     /// Who was to be mailed: the `sendUpdates` parameter.
     pub send_updates: Option<String>,

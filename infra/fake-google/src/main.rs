@@ -11,6 +11,9 @@ struct Arguments {
     /// Port on the loopback address; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Of all randomness: ids, codes, tokens; another one every time if not given.
+    #[arg(long)]
+    seed: Option<u64>,
     /// A file in which accounts, grants and calendars are kept from one run to the next.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -18,8 +21,10 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { port, state } = Arguments::parse();
-    let server = Server::start(Options { port, state, ..Options::default() }).await?;
+    let Arguments { port, seed, state } = Arguments::parse();
+    let defaults = Options::default();
+    let seed = seed.unwrap_or(defaults.seed);
+    let server = Server::start(Options { port, seed, state, ..defaults }).await?;
     println!("GOOGLE_OAUTH_AUTHORIZE_URL={}", server.authorize_url());
     println!("GOOGLE_OAUTH_TOKEN_URL={}", server.token_url());
     println!("GOOGLE_OAUTH_REVOKE_URL={}", server.revoke_url());

@@ -21,6 +21,14 @@ pub enum Rotation {
 pub struct Quirks {
     /// An exception whose slot is gone is told as cancelled once more, instead of vanishing in silence.
     pub tells_dropped_exceptions: bool,
+    /// Texts are trimmed and their HTML is rewritten, so that a client reads something else than it wrote.
+    pub rewrites_texts: bool,
+    /// Lists end without a sync token.
+    pub withholds_sync_token: bool,
+    /// Full lists have no items, as if the calendar were empty.
+    pub hides_events: bool,
+    /// A delta tells of each event its version before last as well, and after the last one.
+    pub repeats_older: bool,
     /// A stopped channel gets one more notification.
     pub stop_lags: bool,
     /// Channels live no longer than so many seconds, whatever is asked for.

@@ -34,6 +34,9 @@ pub(crate) struct Stored {
     #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
     pub fields: Arc<Fields>,
     pub changed: i64,
+    /// What it was before its last change, as far as this process knows.
+    #[serde(skip)]
+    pub before: Option<Arc<Fields>>,
 }
 
 fn write_shared<S: Serializer>(fields: &Arc<Fields>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -60,6 +63,9 @@ pub(crate) struct Book {
     /// Are exceptions whose slot is gone told as cancelled once more, or do they just vanish?
     #[serde(default)]
     pub tells_dropped_exceptions: bool,
+    /// Are texts brought into Google's own form?
+    #[serde(default)]
+    pub rewrites_texts: bool,
 }
 
 /// A write's condition and the change it makes to what is there.
@@ -77,6 +83,7 @@ impl Book {
             generation: 0,
             is_pushing: true,
             tells_dropped_exceptions: false,
+            rewrites_texts: false,
         }
     }
 
@@ -104,7 +111,7 @@ impl Book {
         if self.events.contains_key(id) {
             return Err(Refusal::duplicate());
         }
-        let fields = event::created(id, given, Commit { at, zone: self.zone, owner: &self.owner, author })?;
+        let fields = event::created(id, given, Commit { author, ..self.commit(at) })?;
         let fields = self.keep(id, fields, at);
         if let Some(series) = event::master_of(&fields) {
             self.touch(series, at);
@@ -114,8 +121,7 @@ impl Book {
 
     /// Puts an event there as it is given, and fills in what is missing.
     pub(crate) fn plant(&mut self, id: &str, given: Fields, author: &str, at: i64) -> Result<(), Refusal> {
-        let commit = Commit { at, zone: self.zone, owner: &self.owner, author };
-        let fields = event::planted(id, given, commit)?;
+        let fields = event::planted(id, given, Commit { author, ..self.commit(at) })?;
         self.keep(id, fields, at);
         Ok(())
     }
@@ -164,13 +170,19 @@ impl Book {
     }
 
     pub(super) fn commit(&self, at: i64) -> Commit<'_> {
-        Commit { at, zone: self.zone, owner: &self.owner, author: &self.owner }
+        let (zone, owner, rewrites_texts) = (self.zone, &self.owner, self.rewrites_texts);
+        Commit { at, zone, owner, author: owner, rewrites_texts }
     }
 
     pub(super) fn keep(&mut self, id: &str, fields: Fields, at: i64) -> Arc<Fields> {
         let fields = Arc::new(fields);
         self.newest = self.newest.max(at);
-        self.events.insert(id.to_owned(), Stored { fields: Arc::clone(&fields), changed: at });
+        let before = self.events.get(id).map(|stored| match stored.changed == at {
+            true => stored.before.clone(),
+            false => Some(Arc::clone(&stored.fields)),
+        });
+        let before = before.flatten();
+        self.events.insert(id.to_owned(), Stored { fields: Arc::clone(&fields), changed: at, before });
         fields
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Commit<'a> {
     pub owner: &'a str,
     /// Who acts; becomes the creator of what is new.
     pub author: &'a str,
+    /// Are texts brought into Google's own form?
+    pub rewrites_texts: bool,
 }
 
 /// Members a client cannot set: dropped from what it sends, kept from what was there.
@@ -101,6 +103,10 @@ pub(crate) fn replaced(previous: &Fields, mut given: Fields, commit: Commit<'_>)
         let name = name.as_str();
         !SERVER_SET.contains(&name) && !IMMUTABLE.contains(&name) && !value.is_null()
     });
+    if master_of(previous).is_some() {
+        // An instance has no recurrence of its own; Google drops what is sent.
+        given.remove("recurrence");
+    }
     for name in SERVER_SET.iter().chain(IMMUTABLE) {
         if let Some(value) = previous.get(*name) {
             given.insert((*name).to_owned(), value.clone());
@@ -119,6 +125,14 @@ pub(crate) fn replaced(previous: &Fields, mut given: Fields, commit: Commit<'_>)
     if is_moved {
         let next = sequence(&settled).max(current + 1);
         settled.insert("sequence".to_owned(), next.into());
+    }
+    // `updated` is about what guests see: a change of reminders alone leaves it.
+    let is_same = |name: &&String| settled.get(*name) == previous.get(*name);
+    let mut names = settled.keys().chain(previous.keys());
+    if names.all(|name| matches!(name.as_str(), "reminders" | "etag" | "updated") || is_same(&name))
+        && let Some(updated) = previous.get("updated")
+    {
+        settled.insert("updated".to_owned(), updated.clone());
     }
     Ok(settled)
 }
@@ -171,8 +185,20 @@ fn settled(mut fields: Fields, sequence: i64, commit: Commit<'_>) -> Result<Fiel
     }
     Pattern::of(&fields, commit.zone)?;
     for name in ["summary", "description", "location"] {
+        if let Some(Value::String(text)) = fields.get_mut(name).filter(|_| commit.rewrites_texts) {
+            *text = rewritten(text);
+        }
         if fields.get(name).is_some_and(|text| text == "") {
             fields.remove(name);
+        }
+    }
+    for guest in fields.get_mut("attendees").and_then(Value::as_array_mut).into_iter().flatten() {
+        let is_self = guest.get("email").is_some_and(|email| email == commit.owner);
+        if let Some(guest) = guest.as_object_mut() {
+            guest.entry("responseStatus").or_insert_with(|| "needsAction".into());
+            if is_self {
+                guest.insert("self".to_owned(), true.into());
+            }
         }
     }
     let status = fields.entry("status").or_insert_with(|| "confirmed".into());
@@ -183,6 +209,11 @@ fn settled(mut fields: Fields, sequence: i64, commit: Commit<'_>) -> Result<Fiel
         fields.insert("sequence".to_owned(), sequence.into());
     }
     Ok(stamped(fields, commit.at))
+}
+
+/// A text as Google's editor would leave it.
+fn rewritten(text: &str) -> String {
+    text.replace('\r', "").replace("<br/>", "<br>").replace("<br />", "<br>").trim().to_owned()
 }
 
 fn check_recurrence(fields: &Fields) -> Result<(), Refusal> {
@@ -224,7 +255,8 @@ mod tests {
     use super::*;
 
     fn commit(at: i64) -> Commit<'static> {
-        Commit { at, zone: chrono_tz::UTC, owner: "ada@example.com", author: "ada@example.com" }
+        let owner = "ada@example.com";
+        Commit { at, zone: chrono_tz::UTC, owner, author: owner, rewrites_texts: false }
     }
 
     fn fields(value: Value) -> Fields {
@@ -303,6 +335,23 @@ mod tests {
             listed,
             json!({"kind": "calendar#event", "etag": "\"18\"", "id": "abcde", "status": "cancelled"})
         );
+    }
+
+    #[test]
+    fn guests_and_reminders_are_kept_as_google_keeps_them() {
+        let guests = json!({"attendees": [{"email": "ada@example.com"}, {"email": "bob@example.com"}]});
+        let event = patched(&lunch(), fields(guests), commit(9)).unwrap();
+        assert_eq!(event["attendees"][0]["self"], true);
+        assert_eq!(
+            event["attendees"][1],
+            json!({"email": "bob@example.com", "responseStatus": "needsAction"})
+        );
+        let reminded =
+            patched(&event, fields(json!({"reminders": {"useDefault": false}})), commit(10)).unwrap();
+        assert_eq!((&reminded["updated"], &reminded["etag"]), (&event["updated"], &json!("\"20\"")));
+        let busy = Commit { rewrites_texts: true, ..commit(11) };
+        let text = patched(&event, fields(json!({"summary": " Tea\r\n", "location": " "})), busy).unwrap();
+        assert_eq!((&text["summary"], text.get("location")), (&json!("Tea"), None));
     }
 
     #[test]

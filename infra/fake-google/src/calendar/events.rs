@@ -127,9 +127,10 @@ impl Google {
         change: impl FnOnce(&mut Book, i64) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let at = world.commit_at(self.now());
-        let tells_dropped_exceptions = world.quirks.tells_dropped_exceptions;
-        let book = world.books.get_mut(calendar).ok_or_else(Refusal::not_found)?;
-        book.tells_dropped_exceptions = tells_dropped_exceptions;
+        let World { books, quirks, .. } = &mut *world;
+        let book = books.get_mut(calendar).ok_or_else(Refusal::not_found)?;
+        book.tells_dropped_exceptions = quirks.tells_dropped_exceptions;
+        book.rewrites_texts = quirks.rewrites_texts;
         let changed = change(book, at)?;
         self.announce(
             world,

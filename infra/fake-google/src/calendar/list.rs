@@ -20,6 +20,7 @@ use super::traversal::{Frozen, Page};
 use super::{Caller, Fields, event, recurrence};
 use crate::error::Refusal;
 use crate::oauth::scopes::Access;
+use crate::quirks::Quirks;
 use crate::state::{Google, World};
 
 /// Endless series are expanded for so long from now, if nobody says until when.
@@ -40,11 +41,13 @@ pub(crate) async fn list(
         return Err(Refusal::bad("badRequest", message).at("parameter", "orderBy"));
     }
     let now = google.now();
-    let World { books, traversals, paging, .. } = &mut *world;
+    let World { books, traversals, paging, quirks, .. } = &mut *world;
     let book = books.get(&id).ok_or_else(Refusal::not_found)?;
     question.check_sync_token(&id, book.generation)?;
     let repeats = paging.repeats_boundary;
-    let page = traversals.page(&question, &id, paging, || begin(book, &id, &question, repeats, now))?;
+    let page = traversals.page(&question, &id, paging, || {
+        begin(book, &id, &question, repeats, now).map(|frozen| distorted(frozen, book, &question, quirks))
+    })?;
     Ok(answer(&world, &caller, &id, page))
 }
 
@@ -108,6 +111,26 @@ fn begin(
         .any(|name| !matches!(*name, "timeMin" | "timeMax") && question.get(name).is_some());
     let next = question.next_sync_token(id, book.generation, book.newest);
     Ok((found, (!is_partial).then_some(next)))
+}
+
+/// What bad habits make of a list.
+fn distorted((mut items, mut next): Frozen, book: &Book, question: &Question, quirks: &Quirks) -> Frozen {
+    let is_delta = question.sync_token.is_some();
+    if quirks.hides_events && !is_delta {
+        items.clear();
+    }
+    if quirks.repeats_older && is_delta {
+        let before = |fields: &Arc<Fields>| {
+            let id = fields.get("id").and_then(Value::as_str)?;
+            book.events.get(id)?.before.clone()
+        };
+        let older: Vec<Arc<Fields>> = items.iter().filter_map(before).collect();
+        items.extend(older);
+    }
+    if quirks.withholds_sync_token {
+        next = None;
+    }
+    (items, next)
 }
 
 /// Singles, series and exceptions as they are kept. Exceptions come before their series: Google promises no order, and this is the one

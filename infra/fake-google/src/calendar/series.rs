@@ -43,14 +43,12 @@ impl Book {
         &mut self,
         id: &str,
         previous: &Fields,
-        mut fields: Fields,
+        fields: Fields,
         at: i64,
         inheritance: Inheritance,
     ) -> Arc<Fields> {
         let series = event::master_of(&fields).map(str::to_owned);
         if let Some(series) = series {
-            // An instance has no recurrence of its own; Google drops what is sent.
-            fields.remove("recurrence");
             let kept = self.keep(id, fields, at);
             self.touch(&series, at);
             return kept;

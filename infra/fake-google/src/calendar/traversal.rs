@@ -84,6 +84,10 @@ impl Traversals {
         } else {
             traversal.next_sync_token.as_ref().map(|token| ("nextSyncToken", token.encode()))
         };
+        if question.page_token.is_none() && end == traversal.items.len() {
+            // Nobody has a token for it.
+            self.frozen.remove(&id);
+        }
         Ok(Page { items, next })
     }
 

@@ -188,9 +188,12 @@ impl Grants {
         self.access.get(token).filter(|token| token.expires_at > now).map(|token| &token.holder)
     }
 
-    /// Whose access token this is or was; for the journal.
-    pub(crate) fn owner(&self, token: &str) -> Option<&str> {
-        self.access.get(token).map(|token| token.holder.email.as_str())
+    /// Whose access token, refresh token or code this is or was; for the journal, and for faults of one account.
+    pub(crate) fn owner(&self, secret: &str) -> Option<&str> {
+        let access = || self.access.get(secret).map(|token| &token.holder.email);
+        let refresh = || self.refresh.get(secret).map(|holder| &holder.email);
+        let code = || self.codes.get(secret).map(|code| &code.consent.email);
+        access().or_else(refresh).or_else(code).map(String::as_str)
     }
 
     /// Every access token of the account is old from now on.

@@ -144,6 +144,38 @@ async fn what_was_deleted_is_forgotten_and_with_it_the_tokens_from_before() {
 }
 
 #[tokio::test]
+async fn lists_lie_as_they_have_lied() {
+    let app = App::start().await;
+    app.insert(lunch("event1")).await;
+    let (_, sync_token) = app.traverse("").await;
+    app.google.set_quirks(Quirks { hides_events: true, ..Quirks::default() });
+    assert_eq!(app.traverse("").await.0.len(), 0);
+    app.google.set_quirks(Quirks { withholds_sync_token: true, ..Quirks::default() });
+    assert!(app.get(EVENTS).await.1.get("nextSyncToken").is_none());
+    app.google.set_quirks(Quirks { repeats_older: true, rewrites_texts: true, ..Quirks::default() });
+    app.google.edit_event(EMAIL, "primary", "event1", json!({"summary": " Tea "})).unwrap();
+    let (delta, _) = app.traverse(&format!("syncToken={sync_token}")).await;
+    assert_eq!(delta.iter().map(|item| item["summary"].clone()).collect::<Vec<_>>(), ["Tea", "Lunch"]);
+    assert!(delta[0]["updated"].as_str() > delta[1]["updated"].as_str());
+}
+
+#[tokio::test]
+async fn a_fault_of_one_account_strikes_its_tokens_only() {
+    let app = App::start().await;
+    let request = ConsentRequest { is_prompted: true, ..ConsentRequest::new(EMAIL, SCOPES, REDIRECT) };
+    let own = app.redeem(&app.google.consent(request), &[]).await.1;
+    let other = app
+        .redeem(&app.google.consent(ConsentRequest::new("bob@example.com", SCOPES, REDIRECT)), &[])
+        .await
+        .1;
+    let token = |answer: &Value| answer["refresh_token"].as_str().unwrap().to_owned();
+    app.google.inject(Fault::refuse("oauth.token", StatusCode::BAD_REQUEST, "invalid_grant").of(EMAIL));
+    assert_eq!(app.refresh(&token(&other)).await.0, 200);
+    assert_eq!(app.refresh(&token(&own)).await.1["error"], "invalid_grant");
+    assert_eq!(app.google.journal().last().unwrap().account.as_deref(), Some(EMAIL));
+}
+
+#[tokio::test]
 async fn refresh_tokens_rotate_and_die() {
     let app = App::start().await;
     let sign_in = async || {
