@@ -1,10 +1,12 @@
-//! Requests about many events at once: parsed whole before anything is written, written a transaction at a time.
+//! Requests about many events at once: checked whole before anything is written, written a transaction at a time, and taken back when they
+//! cannot be finished. So whoever asked sees all of it or nothing, and may ask again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use contract::event::{DeleteKey, DeleteManyBody, EventBody, OrderBody};
-use domain::{Context, Draft, EventId, GoogleEventId, Records, Refusal, Scope, Steps, UserId};
+use domain::{Context, Draft, Event, EventId, GoogleEventId, Records, Refusal, Scope, Steps, Stored, UserId};
 use http::StatusCode;
 use runtime::http::ApiError;
 use seam::Random;
@@ -16,12 +18,12 @@ use crate::Events;
 const PART: usize = Plan::LIMIT / 2;
 
 /// All elements as drafts, or the first refusal with the element's place. An id that comes twice means its last element.
-pub fn drafts(bodies: Vec<EventBody>, random: &Random) -> Result<Vec<Draft>, ApiError> {
+pub fn drafts(bodies: Vec<EventBody>, random: &Random, now: DateTime<Utc>) -> Result<Vec<Draft>, ApiError> {
     let many = bodies.len() > 1;
     let mut drafts = BTreeMap::new();
     for (place, body) in bodies.into_iter().enumerate() {
         let draft =
-            body.id().and_then(|id| body.into_draft(id.unwrap_or_else(|| EventId::new(random.bytes()))));
+            draft(body, random).and_then(|draft| if many { plannable(draft, now) } else { Ok(draft) });
         let draft = draft.map_err(|refusal| match many {
             true => ApiError::bad_request(format!("[{place}]: {refusal}")),
             false => refusal.into(),
@@ -29,6 +31,18 @@ pub fn drafts(bodies: Vec<EventBody>, random: &Random) -> Result<Vec<Draft>, Api
         drafts.insert(draft.id(), draft);
     }
     Ok(drafts.into_values().collect())
+}
+
+fn draft(body: EventBody, random: &Random) -> Result<Draft, Refusal> {
+    let id = body.id()?.unwrap_or_else(|| EventId::new(random.bytes()));
+    body.into_draft(id)
+}
+
+/// A draft of which a plan can be made where nothing is stored: what is wrong with the last of many shows before the first is written.
+fn plannable(draft: Draft, now: DateTime<Utc>) -> Result<Draft, Refusal> {
+    let context = Context { is_connected: false, zone: None, now };
+    domain::save(&Records::default(), &draft, Scope::This, &context)?;
+    Ok(draft)
 }
 
 /// The places to give, by event.
@@ -80,8 +94,18 @@ impl Named for (EventId, f64) {
     }
 }
 
+/// What came of a part of a request.
+#[derive(Default)]
+struct Outcome {
+    /// How many of its items changed something.
+    changed: usize,
+    /// What was not there before.
+    created: Vec<EventId>,
+}
+
 impl Events {
-    /// Applies what `plan` makes of each of `items`, one on top of the other, and says how many of them changed something.
+    /// Applies what `plan` makes of each of `items`, one on top of the other, and says how many of them changed something. What the request has
+    /// created is taken back should a later part of it fail.
     pub async fn apply<T: Named + Sync>(
         &self,
         user: UserId,
@@ -90,29 +114,77 @@ impl Events {
         plan: impl Fn(&Records, &T, &Context) -> Result<Steps, Refusal> + Sync,
     ) -> Result<usize, ApiError> {
         let now = self.clock.now();
-        let mut changed = 0;
+        let (mut changed, mut created) = (0, Vec::new());
         for part in items.chunks(PART) {
             // A plan may be made more than once; the last one is the one that was written.
-            let count = AtomicUsize::new(0);
-            let all = |snapshot: &Snapshot| {
-                let context = snapshot.head.context(now);
-                let mut records = snapshot.records.clone();
-                let mut steps = Steps::none();
-                count.store(0, Ordering::Relaxed);
-                for item in part {
-                    let next = plan(&records, item, &context)?;
-                    if !next.is_empty() {
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                    records.apply(&next);
-                    steps = steps.then(next);
+            let outcome = Mutex::default();
+            let done = self.apply_part(user, part, scope, now, &plan, &outcome).await;
+            let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+            changed += outcome.changed;
+            // Also of a part that failed: its answer may be all that was lost.
+            created.extend(outcome.created);
+            if let Err(error) = done {
+                if items.len() > part.len() {
+                    self.take_back(user, &created, now).await;
                 }
-                Ok::<_, ApiError>(Plan::steps(steps))
-            };
-            let reads = Reads::leading(part.iter().map(Named::id), scope);
-            self.store.mutate(user, reads, now, all).await?;
-            changed += count.into_inner();
+                return Err(error);
+            }
         }
         Ok(changed)
+    }
+
+    /// One transaction.
+    async fn apply_part<T: Named + Sync>(
+        &self,
+        user: UserId,
+        part: &[T],
+        scope: Scope,
+        now: DateTime<Utc>,
+        plan: impl Fn(&Records, &T, &Context) -> Result<Steps, Refusal> + Sync,
+        outcome: &Mutex<Outcome>,
+    ) -> Result<(), ApiError> {
+        let all = |snapshot: &Snapshot| {
+            let context = snapshot.head.context(now);
+            let mut records = snapshot.records.clone();
+            let (mut steps, mut planned) = (Steps::none(), Outcome::default());
+            for item in part {
+                let next = plan(&records, item, &context)?;
+                if !next.is_empty() {
+                    planned.changed += 1;
+                    if matches!(records.stored(item.id()), Stored::Nothing(_)) {
+                        planned.created.push(item.id());
+                    }
+                }
+                records.apply(&next);
+                steps = steps.then(next);
+            }
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = planned;
+            Ok::<_, ApiError>(Plan::steps(steps))
+        };
+        let reads = Reads::leading(part.iter().map(Named::id), scope);
+        self.store.mutate(user, reads, now, all).await?;
+        Ok(())
+    }
+
+    /// Deletes what a request had created at `written` before it failed, unless somebody has changed it since. Best effort: what is left is an
+    /// event that its user sees and can delete, and a repeated request finds it.
+    async fn take_back(&self, user: UserId, created: &[EventId], written: DateTime<Utc>) {
+        let is_ours = |event: &Event| event.updated_at == written;
+        for part in created.chunks(PART) {
+            let plan = |records: &Records, id: &EventId, context: &Context| match records.stored(*id) {
+                Stored::Single(record) if is_ours(&record.event) => {
+                    domain::delete(records, *id, Scope::All, context)
+                }
+                Stored::Series(family) if is_ours(&family.base.event) => {
+                    domain::delete(records, *id, Scope::All, context)
+                }
+                _ => Ok(Steps::none()),
+            };
+            let now = self.clock.now();
+            if let Err(error) = self.apply_part(user, part, Scope::All, now, plan, &Mutex::default()).await {
+                tracing::error!(%user, events = part.len(), ?error, "a part of a failed request could not be taken back");
+            }
+        }
+        tracing::error!(%user, events = created.len(), "a request failed half-way and was taken back");
     }
 }

@@ -31,7 +31,7 @@ pub async fn create(
     Session { user, .. }: Session,
     Body(OneOrMany(bodies)): Body<OneOrMany>,
 ) -> Result<Response, ApiError> {
-    let drafts = batch::drafts(bodies, &events.random)?;
+    let drafts = batch::drafts(bodies, &events.random, events.clock.now())?;
     events
         .apply(user, &drafts, Scope::This, |records, draft, context| {
             domain::save(records, draft, Scope::This, context)

@@ -1,6 +1,8 @@
 //! The function in process, on a table made from the bundle's own template.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth::test_support::{cookie, verifier};
@@ -13,7 +15,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
-use seam::{Clock, Kind, Random, Seam};
+use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
 use store::{NewUser, Profile, Store};
 use tower::ServiceExt;
@@ -26,6 +28,26 @@ fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
+/// What happens to the transactions that come, in order; to those after them, nothing.
+#[derive(Default)]
+struct Transactions(Mutex<VecDeque<Option<Fault>>>);
+
+impl Transactions {
+    /// So many pass, and then one is tried in vain until the store gives up.
+    fn fail_after(&self, passing: usize, fault: Fault) {
+        const TRIES: usize = 4;
+        let faults = std::iter::repeat_n(None, passing).chain(std::iter::repeat_n(Some(fault), TRIES));
+        self.0.lock().unwrap().extend(faults);
+    }
+}
+
+impl Script for Transactions {
+    fn next(&self, _: Kind, operation: &'static str) -> Option<Fault> {
+        let is_transaction = operation == "TransactWriteItems";
+        is_transaction.then(|| self.0.lock().unwrap().pop_front()).flatten().flatten()
+    }
+}
+
 struct World {
     _table: TestTable,
     router: Router,
@@ -34,8 +56,13 @@ struct World {
 impl World {
     /// Two users without events.
     async fn start() -> Self {
+        Self::start_with(Arc::default()).await
+    }
+
+    /// The same, where the script says what happens to transactions once they are there.
+    async fn start_with(script: Arc<Transactions>) -> Self {
         let table = TestTable::start().await.unwrap();
-        let seam = Seam::new(Kind::Store, Duration::from_secs(5));
+        let seam = Seam::new(Kind::Store, Duration::from_secs(5)).with_script(script.clone());
         let store = Store::new(table.client.clone(), &table.table_name, seam);
         for (id, email) in [(ANA, "ana@example.com"), (BEN, "ben@example.com")] {
             let (email, epoch) = (&email.parse().unwrap(), "epoch".to_owned());
@@ -120,6 +147,39 @@ async fn an_upload_is_written_whole_or_refused_with_the_place_of_what_is_wrong()
 }
 
 #[tokio::test]
+async fn a_rule_without_occurrence_at_the_end_of_an_upload_keeps_its_beginning_out() {
+    let world = World::start().await;
+    let mut many: Vec<Value> = (1..=100).map(|n| event(n, "good")).collect();
+    many[99]["recurrence"] = json!({"rule": ["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"]});
+    let (status, body) = world.send(ANA, "POST", "/api/event", &json!(many)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body["message"].as_str().unwrap().starts_with("[99]: recurrence.rule"), "{body}");
+    assert_eq!(world.titles(ANA, DAY).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_half_way_is_taken_back_and_completed_by_a_repetition() {
+    // Cut off before a transaction, or after it so that only its answer is lost.
+    for fault in [Fault::FailBefore, Fault::FailAfter] {
+        let script = Arc::new(Transactions::default());
+        let world = World::start_with(script.clone()).await;
+        world.send(ANA, "POST", "/api/event", &event(1, "before")).await;
+        let mut many: Vec<Value> = (1..=150).map(|n| event(n, "upload")).collect();
+        many[149]["recurrence"] = json!({"rule": ["RRULE:FREQ=WEEKLY"]});
+        script.fail_after(2, fault);
+        let (status, body) = world.send(ANA, "POST", "/api/event", &json!(many)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{fault:?}: {body}");
+        // What was there stays there, as the upload had it: it was not created by it.
+        assert_eq!(world.titles(ANA, DAY).await, ["upload"], "{fault:?}");
+        assert_eq!(
+            world.send(ANA, "POST", "/api/event", &json!(many)).await,
+            (StatusCode::NO_CONTENT, Value::Null)
+        );
+        assert_eq!(world.titles(ANA, DAY).await, ["upload"; 150], "{fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_plus_that_became_a_space_is_no_error_and_priorities_filter() {
     let world = World::start().await;
     world.send(ANA, "POST", "/api/event", &event(1, "Lunch")).await;
@@ -186,7 +246,7 @@ async fn what_is_wrong_is_a_400_with_a_message() {
         ("POST", "/api/event", with("priority", json!("urgent"))),
         ("POST", "/api/event", with("title", json!("x".repeat(1 << 20)))),
         ("POST", "/api/event", with("_id", json!("nonsense"))),
-        ("POST", "/api/event", with("recurrence", json!({"rule": ["RRULE:FREQ=DAILY"]}))),
+        ("POST", "/api/event", with("recurrence", json!({"rule": ["RRULE:FREQ=SECONDLY"]}))),
         ("POST", "/api/event", json!(7)),
         ("PUT", "/api/event/nonsense", event(1, "Lunch")),
         ("PUT", format!("{path}?applyTo=Some").as_str(), event(1, "Lunch")),
