@@ -12,7 +12,9 @@ use crate::Slot;
 
 /// How far the wall-clock times of a window may lie outside it: no gap in any zone is longer than a day.
 const MARGIN: TimeDelta = TimeDelta::hours(50);
-/// The most occurrences that are counted to find where a COUNT ends; a rule with a greater COUNT ends there.
+/// The most days that are looked at to find where a COUNT ends, some 180 years' worth; a rule that needs more ends there.
+const COUNTED_DAYS: usize = 1 << 16;
+/// The most occurrences that are counted; a rule with a greater COUNT ends there.
 pub(super) const COUNTED: u32 = 10_000;
 
 /// All that makes and unmakes the slots of a pattern.
@@ -42,7 +44,8 @@ impl Course {
         let run = Run::new(rule, start, pattern.is_all_day());
         let counted_end = rule.count.map(|count| {
             let count = usize::try_from(count.min(COUNTED)).unwrap_or(usize::MAX);
-            let count_through = || run.walk(start, Towards::Future).take(count).last();
+            let count_through =
+                || run.walk(start, Towards::Future).looking_at(COUNTED_DAYS).take(count).last();
             // A rule that never comes to anything ends before time begins.
             pattern.known_end().or_else(count_through).unwrap_or(NaiveDateTime::MIN)
         });
@@ -182,6 +185,7 @@ impl<'p> Courses<'p> {
         let made = course
             .run
             .walk(first, Towards::Future)
+            .looking_at(usize::MAX)
             .within(last)
             .filter_map(|clock| self.pattern.slot(clock, self.start))
             .filter(|slot| (from..=to).contains(slot) && !course.is_over(*slot));

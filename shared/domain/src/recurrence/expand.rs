@@ -13,7 +13,8 @@ use super::rule::{ByDay, Frequency, Rule};
 
 /// The last year in which anything recurs: later ones cannot be written with four digits.
 const LAST_YEAR: i32 = 9999;
-/// The most days that one walk looks at, some 1,400 years' worth: four times what proves that a rule has no further occurrence.
+/// The most days that a walk looks at where nobody says otherwise, some 1,400 years' worth: four times what proves that a rule has no further
+/// occurrence.
 const DAYS_LOOKED_AT: usize = 1 << 19;
 
 /// A rule with its start, ready to be expanded: all that the start implies (the hour, the day) is spelled out.
@@ -66,6 +67,7 @@ impl Run {
             found: Vec::new(),
             days: Vec::new(),
             looked_at: 0,
+            most_looked_at: DAYS_LOOKED_AT,
             silent_periods,
             last_day: NaiveDate::MAX,
         }
@@ -179,6 +181,7 @@ pub(super) struct Walk<'r> {
     found: Vec<NaiveDateTime>,
     days: Vec<NaiveDate>,
     looked_at: usize,
+    most_looked_at: usize,
     silent_periods: u32,
     /// Periods that begin later are not looked at.
     last_day: NaiveDate,
@@ -191,6 +194,11 @@ impl<'r> Walk<'r> {
         self.take_while(move |clock| *clock <= last)
     }
 
+    /// The same walk, with another bound on the days that it looks at.
+    pub(super) fn looking_at(self, most_looked_at: usize) -> Self {
+        Self { most_looked_at, ..self }
+    }
+
     /// How many days were looked at so far: the measure of the work.
     #[cfg(test)]
     pub(super) fn looked_at(&self) -> usize {
@@ -199,7 +207,7 @@ impl<'r> Walk<'r> {
 
     /// Looks at the next period. `None` where there is none any more.
     fn look(&mut self) -> Option<()> {
-        if self.period < 0 || self.looked_at > DAYS_LOOKED_AT {
+        if self.period < 0 || self.looked_at > self.most_looked_at {
             return None;
         }
         let first_day = self.run.first_day(self.period).filter(|day| *day <= self.last_day)?;

@@ -31,11 +31,11 @@ impl Pattern<'_> {
     ///
     /// A second rule whose interval leaves the new start out cannot be continued by any rule; its next 500 occurrences are listed instead.
     pub fn from(&self, slot: Slot) -> Option<Recurrence> {
-        self.next(slot)?;
+        let is_slot = self.next(slot)? == slot;
         let mut part = self.rewrite(|part| self.part_from(part, slot));
         let start = self.time(slot)?;
         let is_in = |part: &Recurrence| Pattern::new(&start, self.zone, part).contains(slot);
-        if self.contains(slot) && (part.check().is_err() || !is_in(&part)) {
+        if is_slot && (part.check().is_err() || !is_in(&part)) {
             part.list(slot);
         }
         part.check().is_ok().then_some(part)
@@ -110,7 +110,8 @@ impl Pattern<'_> {
         let count = match rule.count {
             Some(count) => {
                 let count = count.min(COUNTED);
-                let before = course.run.walk(start, Towards::Future).within(clock).filter(|at| *at < clock);
+                let walk = course.run.walk(start, Towards::Future).looking_at(usize::MAX);
+                let before = walk.within(clock).filter(|at| *at < clock);
                 let gone = before.take(usize::try_from(count).unwrap_or(usize::MAX)).count();
                 Some(count.checked_sub(u32::try_from(gone).ok()?).filter(|left| *left > 0)?)
             }
