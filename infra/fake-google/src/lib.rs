@@ -23,6 +23,7 @@
 //! | `POST /_fake/consent` `{"email", "scopes", "redirectUri", …}` | consents without a browser: `{"code"}` |
 //! | `GET`, `POST /_fake/accounts/{email}/calendars/{calendar}/events` | lists (deleted ones too), adds events |
 //! | `POST /_fake/accounts/{email}/calendars/{calendar}/plant` `[…]` | puts events there as they are given |
+//! | `POST …/{calendar}/populate` `{"singles"?, "series"?}` | fills a calendar |
 //! | `GET`, `PATCH`, `DELETE …/events/{event}` (`?scope=this`, `following` or `all`) | shows, edits, deletes as the user |
 //! | `POST …/events/{event}/restore`, `…/move` `{"destination"}` | takes out of the bin, moves to another calendar |
 //! | `GET /_fake/accounts/{email}/calendars/{calendar}/dump` | canonical form, for comparisons |

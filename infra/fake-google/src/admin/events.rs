@@ -1,6 +1,6 @@
 //! Acting as a user of Google's own calendar app, and seeding calendars.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::{Value, json};
 
 use crate::calendar::book::Book;
@@ -118,6 +118,33 @@ impl Google {
         self.write(&mut world, &calendar, |book, at| {
             events.into_iter().try_for_each(|(id, event)| book.plant(&id, event, email, at))
         })
+    }
+
+    /// Fills a calendar with single events, an hour each, one a day from 2026 on, and with weekly series without end; the same every time.
+    ///
+    /// # Errors
+    /// If there is no such calendar.
+    pub fn populate(
+        &self,
+        email: &str,
+        calendar: &str,
+        singles: usize,
+        series: usize,
+    ) -> Result<(), Refusal> {
+        let event = |n: usize, kind: &str, recurrence: Value| {
+            let day = NaiveDate::from_ymd_opt(2026, 1, 1)?
+                .checked_add_days(Days::new(u64::try_from(n).ok()? % 3650))?;
+            let at = |hour: usize| json!({"dateTime": format!("{day}T{hour:02}:00:00Z"), "timeZone": "UTC"});
+            let (summary, description) =
+                (format!("{kind} {n}"), "Bring the notes of last time and something to eat.");
+            Some(json!({
+                "id": format!("{kind}{n:08}"), "summary": summary, "description": description, "location": "Room 1",
+                "start": at(n % 23), "end": at(n % 23 + 1), "recurrence": recurrence,
+            }))
+        };
+        let singles = (0..singles).filter_map(|n| event(n, "single", Value::Null));
+        let series = (0..series).filter_map(|n| event(n, "series", json!(["RRULE:FREQ=WEEKLY"])));
+        self.plant(email, calendar, singles.chain(series))
     }
 
     /// The instances of a calendar between two instants, in order: what a person sees. Exceptions are as they are, cancelled ones left out.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -46,6 +46,7 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         )
         .route("/accounts/{email}/calendars/{calendar}/events/{event}/restore", post(restore_event))
         .route("/accounts/{email}/calendars/{calendar}/plant", post(plant))
+        .route("/accounts/{email}/calendars/{calendar}/populate", post(populate))
         .route("/accounts/{email}/calendars/{calendar}/events/{event}/move", post(move_event))
         .route("/accounts/{email}/calendars/{calendar}/dump", get(dump))
         .route("/accounts/{email}/calendars/{calendar}/occurrences", get(occurrences))
@@ -67,6 +68,8 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         .route("/channels", get(channels))
         .route("/deliveries", get(deliveries))
         .route("/idle", get(idle))
+        // A calendar comes as a whole.
+        .layer(DefaultBodyLimit::disable())
 }
 
 async fn reset(State(google): Shared) -> StatusCode {
@@ -183,6 +186,22 @@ async fn plant(
     Json(events): Json<Vec<Value>>,
 ) -> Result<StatusCode, Refusal> {
     google.plant(&email, &calendar, events).map(|()| DONE)
+}
+
+#[derive(Deserialize)]
+struct Population {
+    #[serde(default)]
+    singles: usize,
+    #[serde(default)]
+    series: usize,
+}
+
+async fn populate(
+    State(google): Shared,
+    Path((email, calendar)): Path<(String, String)>,
+    Json(Population { singles, series }): Json<Population>,
+) -> Result<StatusCode, Refusal> {
+    google.populate(&email, &calendar, singles, series).map(|()| DONE)
 }
 
 #[derive(Deserialize)]

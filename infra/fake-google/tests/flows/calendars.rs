@@ -109,6 +109,16 @@ async fn the_list_tells_of_titles_colours_roles_and_deletion() {
 }
 
 #[tokio::test]
+async fn a_big_calendar_is_listed_in_pages_of_2500() {
+    let app = App::start().await;
+    app.google.populate(EMAIL, "primary", 5_000, 10).unwrap();
+    app.google.clear_journal();
+    let (items, sync_token) = app.traverse("maxResults=9999").await;
+    assert_eq!((items.len(), app.google.calls("calendar.events.list")), (5_010, 3));
+    assert!(app.traverse(&format!("maxResults=9999&syncToken={sync_token}")).await.0.is_empty());
+}
+
+#[tokio::test]
 async fn a_shell_reaches_what_tests_reach() {
     let app = App::start().await;
     let url = |path: &str| format!("{}/_fake/{path}", app.google.url());
