@@ -5,6 +5,7 @@
 
 mod feed;
 mod guard;
+mod log;
 mod state;
 
 use std::sync::{Arc, Weak};
@@ -34,6 +35,7 @@ pub(crate) fn router(cloud: Weak<Inner>) -> Router {
         .route("/page.css", get(async || asset("text/css; charset=utf-8", CSS)))
         .route("/page.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
         .route("/feed", get(feed::feed))
+        .route("/log", get(log::log))
         .route("/queues/{name}/redrive", post(redrive))
         .with_state(cloud)
 }

@@ -7,7 +7,9 @@ const ROWS = 500;
 const at = (id) => document.getElementById(id);
 const body = (id) => at(id).tBodies[0];
 const time = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
-const moment = (when) => (when?.dateTime ? new Date(when.dateTime).toLocaleString() : (when?.date ?? ""));
+const hours = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+// A day of the calendar is the same everywhere.
+const days = new Intl.DateTimeFormat([], { dateStyle: "medium", timeZone: "UTC" });
 const units = (value) => (value === null ? "" : String(value));
 
 // ---------------------------------------------------------------------------------------------------------------- asking
@@ -66,23 +68,24 @@ function cell(row, { text = "", kind = "" }) {
 }
 
 // Makes a table's rows those of the items. Rows are known by their keys and only changed where they differ: whoever has the focus keeps it.
-function show(id, items, { key, cells, state = () => "", actions = () => [] }) {
+function show(id, items, { key, cells, state = () => "", actions }) {
   const table = body(id);
   const old = new Map([...table.rows].map((row) => [row.dataset.key, row]));
   items.forEach((item, index) => {
+    const contents = cells(item);
     let row = old.get(key(item));
     old.delete(key(item));
     if (!row) {
       row = document.createElement("tr");
       row.dataset.key = key(item);
-      cells(item).forEach((content) => cell(row, content));
-      row.insertCell().className = "actions";
+      for (const content of contents) cell(row, content);
+      if (actions) cell(row, { kind: "actions" });
     }
-    cells(item).forEach(({ text }, column) => {
+    contents.forEach(({ text }, column) => {
       if (row.cells[column].textContent !== text) row.cells[column].textContent = text;
     });
     row.className = state(item);
-    buttons(row.cells[row.cells.length - 1], actions(item));
+    if (actions) buttons(row.lastElementChild, actions(item));
     if (table.rows[index] !== row) table.insertBefore(row, table.rows[index] ?? null);
   });
   for (const row of old.values()) row.remove();
@@ -237,6 +240,14 @@ at("user").addEventListener("submit", (event) => {
 const account = () => at("account").elements.email.value;
 const calendar = () => `/google/accounts/${encodeURIComponent(account())}/calendars/primary/events`;
 
+function when({ start, end }) {
+  if (start?.dateTime) return hours.formatRange(new Date(start.dateTime), new Date(end.dateTime));
+  if (!start?.date) return "";
+  const last = new Date(end.date);
+  last.setUTCDate(last.getUTCDate() - 1);
+  return days.formatRange(new Date(start.date), last);
+}
+
 // All-day events move by days, others by hours.
 function moved(event, steps) {
   const by = (when) => {
@@ -268,8 +279,7 @@ const showGoogle = gathered(async () => {
     key: (event) => event.id,
     cells: (event) => [
       { text: event.summary ?? event.id, kind: "wide" },
-      { text: moment(event.start) },
-      { text: moment(event.end) },
+      { text: when(event) },
       { text: [event.status, ...(event.recurrence ?? [])].join(" ") },
     ],
     state: (event) => (event.status === "cancelled" ? "gone" : ""),

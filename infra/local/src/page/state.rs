@@ -8,7 +8,9 @@ use crate::cloud::Inner;
 use crate::socket::Socket;
 
 /// Messages of one queue that are shown; a queue that holds more is not read on a page.
-const MESSAGES: usize = 50;
+const MESSAGES: usize = 20;
+/// Characters of a message that are shown.
+const BODY: usize = 500;
 
 /// The state that the page shows.
 #[derive(Debug, PartialEq, Serialize)]
@@ -82,7 +84,7 @@ fn queue(cloud: &Inner, name: String) -> Queue {
             MessageState::InFlight => "in flight",
             MessageState::Delayed => "delayed",
         },
-        body: message.body,
+        body: message.body.chars().take(BODY).collect(),
     });
     Queue {
         visible: depth.as_ref().map_or(0, |depth| depth.visible),
