@@ -37,10 +37,9 @@ impl Records {
         steps.changes().for_each(|change| self.insert(change.record.clone()));
     }
 
-    /// Whether a record is one that can be seen: not deleted, and if it is an exception, listed by its series.
-    pub(crate) fn counts(&self, record: &Record) -> bool {
-        match &record.role {
-            _ if record.is_deleted => false,
+    /// Whether what is stored in the place of this role counts: always, unless it is an exception and its series does not list it.
+    pub(crate) fn lists(&self, role: &Role) -> bool {
+        match role {
             Role::Single | Role::Series(_) => true,
             Role::Exception { series, slot } => self
                 .get(Address::Series(Tag::of(*series)))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{NaiveDateTime, NaiveTime, TimeDelta};
 
 use super::new_event;
 use crate::Record;
@@ -16,7 +16,6 @@ use crate::{
 struct Edit<'a> {
     draft: &'a Draft,
     shown: &'a Event,
-    keeps_time: bool,
 }
 
 impl Edit<'_> {
@@ -39,17 +38,34 @@ impl Edit<'_> {
         if draft.order.is_some() && draft.order != shown.order {
             event.order = draft.order;
         }
-        if !self.keeps_time {
-            event.is_all_day = draft.is_all_day;
-        }
         event
     }
 
-    /// How long an event lasts after the edit.
+    /// Whether it makes of a time a day, or of a day a time.
+    fn turns(&self) -> bool {
+        self.draft.span.is_all_day() != self.shown.span.is_all_day()
+    }
+
+    /// How long a series lasts after the edit. What was shown may be an exception of another kind, whose length says nothing of the series.
     fn length(&self, before: &Span) -> TimeDelta {
         let (wanted, shown) = (&self.draft.span, &self.shown.span);
-        let is_same = wanted.length() == shown.length() && wanted.is_all_day() == shown.is_all_day();
-        if is_same && wanted.is_all_day() == before.is_all_day() { before.length() } else { wanted.length() }
+        let is_alike = shown.is_all_day() == before.is_all_day();
+        let is_said = self.turns() || (is_alike && wanted.length() != shown.length());
+        if is_said { wanted.length() } else { before.length() }
+    }
+
+    /// When a series starts after the edit, on the wall: by as much later. What becomes all day, or gets a time of day, moves by whole days; so
+    /// does a series whose exception of another kind was moved.
+    fn start(&self, before: &Span, zone: &Zone) -> NaiveDateTime {
+        let clock = |span: &Span| wall_clock(span.start(), zone);
+        let (wanted, shown, start) = (clock(&self.draft.span), clock(&self.shown.span), clock(before));
+        let is_alike = self.shown.span.is_all_day() == before.is_all_day();
+        let (from, to, time) = match (self.turns(), is_alike) {
+            (false, true) => (shown, wanted, start),
+            (true, _) => (midnight(shown), midnight(wanted), start.date().and_time(wanted.time())),
+            (false, false) => (midnight(shown), midnight(wanted), start),
+        };
+        time.checked_add_signed(to - from).unwrap_or(time)
     }
 }
 
@@ -64,7 +80,7 @@ struct Move {
 impl Move {
     fn slot(&self, slot: Slot) -> Option<Slot> {
         let wall_clock = match slot.date() {
-            Some(date) => date.and_time(chrono::NaiveTime::MIN),
+            Some(date) => date.and_time(NaiveTime::MIN),
             None => self.from.wall_clock(slot.instant()),
         };
         let moved = wall_clock.checked_add_signed(self.by)?;
@@ -77,20 +93,26 @@ fn wall_clock(time: &EventTime, zone: &Zone) -> NaiveDateTime {
     if time.is_date() { time.wall_clock() } else { zone.wall_clock(time.instant()) }
 }
 
+fn midnight(at: NaiveDateTime) -> NaiveDateTime {
+    at.date().and_time(NaiveTime::MIN)
+}
+
 /// The whole series after an edit that was made at one of its slots, or at the series itself.
 pub(super) fn edited(family: &Family, at: Option<Slot>, draft: &Draft) -> Result<Vec<Record>, Refusal> {
     let Family { base, series, .. } = family;
-    let is_former = at.is_some_and(|slot| !family.has(slot));
     let shown = at.map_or_else(|| base.event.clone(), |slot| family.occurrence(slot));
     // A series that is put aside keeps its times: the lists show weeks and months, and it shall come back to its own hours.
     let is_put_aside = draft.is_someday && !shown.is_someday;
-    let keeps_time = draft.span.is_same_time(&shown.span) || is_put_aside || is_former;
-    let edit = Edit { draft, shown: &shown, keeps_time };
+    let keeps_time = draft.span.is_same_time(&shown.span) || is_put_aside;
+    let edit = Edit { draft, shown: &shown };
     let zone = draft.zone.unwrap_or(series.zone);
 
     let mut event = edit.apply(&base.event);
     if !keeps_time {
-        event.span = moved_start(&edit, &base.event, at, series, zone);
+        event.span = moved_start(&edit, &base.event, at, zone);
+        if edit.turns() {
+            event.is_all_day = draft.is_all_day;
+        }
     }
     event.google_id = google_id(base, event.id, event.is_someday);
     let recurrence = recurrence(family, draft, &event, zone)?;
@@ -103,21 +125,15 @@ pub(super) fn edited(family: &Family, at: Option<Slot>, draft: &Draft) -> Result
     carried(family, event, zone, recurrence, &edit, &moved)
 }
 
-/// The start of the series after its occurrence was moved: by as much on the wall clock.
-fn moved_start(edit: &Edit<'_>, base: &Event, at: Option<Slot>, series: &Series, zone: Zone) -> Span {
-    let wanted = &edit.draft.span;
+/// The span of the series after its occurrence was moved: verbatim what was sent, if it was the first.
+fn moved_start(edit: &Edit<'_>, base: &Event, at: Option<Slot>, zone: Zone) -> Span {
     let is_start = at.is_none_or(|slot| Slot::of(base.span.start()) == Some(slot));
     if is_start && edit.shown.span == base.span {
-        return wanted.clone();
+        return edit.draft.span.clone();
     }
-    let by = wall_clock(wanted.start(), &zone) - wall_clock(edit.shown.span.start(), &zone);
-    let before = match base.span.is_all_day() == edit.shown.span.is_all_day() {
-        true => wall_clock(base.span.start(), &zone),
-        // The exception was all day and its series is not, or the other way round.
-        false => wall_clock(base.span.start(), &series.zone),
-    };
-    let start = before.checked_add_signed(by).unwrap_or(before);
-    let start = match wanted.is_all_day() {
+    let start = edit.start(&base.span, &zone);
+    let is_date = if edit.turns() { edit.draft.span.is_all_day() } else { base.span.is_all_day() };
+    let start = match is_date {
         true => EventTime::from(start.date()),
         false => EventTime::from(zone.localize(zone.instant(start))),
     };
@@ -169,6 +185,7 @@ fn carried(
         let mut exception = edit.apply(&before);
         if before.span.is_same_time(&old.span(&family.base.event, *slot)) {
             exception.span = series.span(&event, place);
+            exception.is_all_day = event.is_all_day;
         }
         let stored = family.exceptions.get(slot).filter(|_| place == *slot);
         let is_deleted = family.is_cancelled(*slot);

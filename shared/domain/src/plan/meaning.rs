@@ -14,7 +14,9 @@
 //! | occurrence | nothing | it leaves, as an event | split, edit the tail | edit the series |
 //! | occurrence | never | it leaves, as an event | split, the tail becomes an event | the series becomes an event |
 //! | occurrence | occurrence | exception | split, edit the tail | edit the series |
-//! | former slot | any | as nothing | as the next slot, or as nothing | as occurrence; its times are not taken |
+//! | former slot | any | as nothing | as the next slot; nothing if there is none | as occurrence |
+//!
+//! What is said of a former slot is out of date: neither its times nor its rule are taken for the series.
 //!
 //! Deleting: nothing is nothing; an event is deleted; of a series or an occurrence, *This* cancels one slot (of the series' own id the first), *Following*
 //! cuts the series short, *All* deletes it; a former slot has nothing to cancel. *Following* at the first occurrence that is left is *All*.
@@ -27,6 +29,8 @@ use super::family::is_first;
 /// What saving means.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Saving<'a> {
+    /// What was edited is gone.
+    Nothing,
     /// The event stands for itself, whether it was there or not.
     Single,
     /// The event is a series, and was none.
@@ -90,8 +94,7 @@ pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> S
         (Stored::Former(family, slot), Scope::Following) => match next(family, *slot) {
             Some(slot) if is_first(family, slot) => whole(family, slot, repeat),
             Some(slot) => Saving::Tail(family, slot),
-            None if is_rule => Saving::Series,
-            None => Saving::Single,
+            None => Saving::Nothing,
         },
         (Stored::Occurrence(family, slot) | Stored::Former(family, slot), _) => whole(family, *slot, repeat),
     }

@@ -48,7 +48,9 @@ pub fn reaches_beyond(stored: &Stored, scope: Scope) -> bool {
 pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -> Result<Steps, Refusal> {
     let stored = records.stored(draft.id());
     let between = |old: &[&Record], wanted| Steps::between(old, wanted, records, context);
+    let is_former = matches!(stored, Stored::Former(..));
     let steps = match meaning::saving(&stored, &draft.repeat, scope) {
+        Saving::Nothing => Steps::none(),
         Saving::Single | Saving::Series => return alone(records, &stored, draft, context),
         Saving::Exception(family, slot) => {
             let exception = exception(family, slot, draft, context.now);
@@ -60,6 +62,9 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
             between(&[&family.base], wanted)
         }
+        Saving::Whole(family, Some(slot)) if is_former => {
+            between(&all(family), family::edited(family, Some(slot), &stale(draft, family, slot))?)
+        }
         Saving::Whole(family, slot) => between(&all(family), family::edited(family, slot, draft)?),
         Saving::WholeSingle(family) => {
             between(&all(family), vec![family::as_single(family, draft, context.now)])
@@ -67,7 +72,7 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
         Saving::Tail(family, slot) => {
             let (head, tail) = family::split(family, slot)?;
             let mut wanted = head.map(family::records).unwrap_or_default();
-            let draft = tail_draft(draft, family, slot, matches!(stored, Stored::Former(..)));
+            let draft = if is_former { stale(draft, family, slot) } else { tail_draft(draft, family) };
             wanted.extend(family::edited(&tail, Some(slot), &draft)?);
             between(&all(family), wanted)
         }
@@ -177,20 +182,23 @@ fn all(family: &Family) -> Vec<&Record> {
     std::iter::once(&family.base).chain(family.exceptions.values()).collect()
 }
 
-/// The draft for the tail of a split series. It does not repeat the rule of the whole: a count would start again. And the times of a slot that
-/// is gone say nothing about the one that comes after it.
-fn tail_draft(draft: &Draft, family: &Family, slot: Slot, is_former: bool) -> Draft {
+/// The draft for the tail of a split series. It does not repeat the rule of the whole: a count would start again.
+fn tail_draft(draft: &Draft, family: &Family) -> Draft {
     let rule = draft.repeat.rule_of(family.base.event.id);
     let repeat = match rule.filter(|rule| !rule.is_same(&family.series.recurrence)) {
         Some(rule) => Repeat::Series(rule.clone()),
         None => Repeat::Unsaid,
     };
-    let mut draft = Draft { repeat, ..draft.clone() };
-    if is_former {
-        draft.span = family.occurrence(slot).span;
-    }
-    draft
+    Draft { repeat, ..draft.clone() }
 }
 
+/// A draft that was made where no occurrence is any more, for the slot that is edited in its place. What it says of times and of the rule is out
+/// of date, or has been done: a request that moved the series, sent once more, would move it back.
+fn stale(draft: &Draft, family: &Family, slot: Slot) -> Draft {
+    Draft { repeat: Repeat::Unsaid, span: family.occurrence(slot).span, ..draft.clone() }
+}
+
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use super::Context;
 use crate::{Address, Change, Event, Record, Records, Role, Series};
 
+/// How many exceptions may change together with their series: where the slots of a series move onto each other, what is stored for one is right
+/// neither before the move nor after it. They fit into one transaction.
+const TOGETHER: usize = 60;
+
 /// What has to be written, in three steps. Nearly always they are one transaction. A plan that is too large for one is written step by
 /// step, and after each transaction the calendar is right:
 ///
@@ -15,7 +19,7 @@ use crate::{Address, Change, Event, Record, Records, Role, Series};
 pub struct Steps {
     /// Exceptions that will count once they are listed.
     pub prepare: Vec<Change>,
-    /// Series and single events.
+    /// Series and single events, and exceptions that take the place of another of the same series.
     pub commit: Vec<Change>,
     /// Exceptions that no longer count, or that only follow.
     pub clean: Vec<Change>,
@@ -90,25 +94,41 @@ impl Steps {
         for gone in old.iter().filter(|record| !wanted.contains_key(&record.address())) {
             let lives_on = wanted.values().any(|next| next.event.id == gone.event.id && !next.is_deleted);
             let is_settled = gone.is_deleted && !(lives_on && gone.is_dirty);
-            if !is_settled {
-                steps.push(deleted(gone, lives_on, context), false);
+            if is_settled {
+                continue;
+            }
+            let change = deleted(gone, lives_on, context);
+            match gone.role {
+                Role::Exception { .. } => steps.clean.push(change),
+                Role::Single | Role::Series(_) => steps.commit.push(change),
             }
         }
         for (address, next) in wanted {
             let stored = records.get(address);
-            if let Some(change) = changed(stored, next, context) {
-                let counts = stored.is_some_and(|record| records.counts(record));
-                steps.push(change, !counts);
+            // What it was before under the same id, elsewhere: Google may have a copy of that.
+            let was = old.iter().find(|gone| gone.event.id == next.event.id && gone.address() != address);
+            if let Some(change) = changed(stored, was.copied(), next, context) {
+                let is_listed = records.lists(&change.record.role);
+                steps.push(stored, change, is_listed);
             }
         }
         steps
     }
 
-    fn push(&mut self, change: Change, is_new: bool) {
-        match change.record.role {
-            Role::Exception { .. } if is_new => self.prepare.push(change),
-            Role::Exception { .. } => self.clean.push(change),
-            Role::Single | Role::Series(_) => self.commit.push(change),
+    fn push(&mut self, stored: Option<&Record>, change: Change, is_listed: bool) {
+        let is_exception = matches!(change.record.role, Role::Exception { .. });
+        let is_elsewhere = |stored: &Record| {
+            let next = &change.record;
+            stored.is_deleted != next.is_deleted || !stored.event.span.is_same_time(&next.event.span)
+        };
+        if !is_exception {
+            self.commit.push(change);
+        } else if !is_listed {
+            self.prepare.push(change);
+        } else if stored.is_none_or(is_elsewhere) && self.commit.len() < TOGETHER {
+            self.commit.push(change);
+        } else {
+            self.clean.push(change);
         }
     }
 }
@@ -126,9 +146,14 @@ fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
 }
 
 /// The step to a record's next state, if it is another.
-fn changed(stored: Option<&Record>, mut next: Record, context: &Context) -> Option<Change> {
+fn changed(
+    stored: Option<&Record>,
+    was: Option<&Record>,
+    mut next: Record,
+    context: &Context,
+) -> Option<Change> {
     let is_on_grid = !next.event.is_someday;
-    next.is_dirty = context.concerns_google(stored, is_on_grid);
+    next.is_dirty = context.concerns_google(stored, is_on_grid) || context.concerns_google(was, false);
     next.event.updated_at = context.now;
     let Some(stored) =
         stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)

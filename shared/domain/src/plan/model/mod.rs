@@ -1,0 +1,517 @@
+//! A naive calendar, to compare plans with: it knows no slots, no exceptions and no steps, but copies every occurrence up to a horizon into a
+//! list and edits the copies, as the table of meanings says in words.
+//!
+//! It shares with the rules what is tested elsewhere: zones, the ids of occurrences, and whether two rules mean the same.
+
+mod history;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+
+use crate::{
+    Draft, EventId, EventTime, Priority, Recurrence, Recurs, Repeat, Scope, Shelf, Shown, Slot, Span, Tag,
+    Window, Zone,
+};
+
+/// What a request may change beside the time.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Fields {
+    title: Option<String>,
+    description: Option<String>,
+    priority: Priority,
+    is_someday: bool,
+    order: Option<f64>,
+}
+
+/// One line of a view.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    is_all_day: bool,
+    id: EventId,
+    fields: Fields,
+    series: Option<EventId>,
+}
+
+/// A copy of an occurrence.
+#[derive(Clone, Debug)]
+struct Copied {
+    /// Where the rule put it, on the wall.
+    clock: NaiveDateTime,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// As its series.
+    Plain,
+    /// Edited on its own.
+    Own(Fields, Span),
+    Cancelled,
+}
+
+/// A series: what the next plain copy would be like, and the copies.
+#[derive(Clone, Debug)]
+struct Group {
+    id: EventId,
+    zone: Zone,
+    fields: Fields,
+    span: Span,
+    copies: Vec<Copied>,
+}
+
+/// What an id leads to; of an occurrence, its place in the list of copies.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    Single,
+    Series,
+    Occurrence(EventId, usize),
+    Former(EventId),
+    Nothing,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Naive {
+    singles: BTreeMap<EventId, (Fields, Span)>,
+    series: BTreeMap<EventId, Group>,
+}
+
+/// The rule makes no occurrence.
+#[derive(Debug, PartialEq)]
+struct Empty;
+
+/// What a request is taken with: the user's zone, and the rule that a series is shown with.
+struct Around<'a> {
+    zone: Zone,
+    rule_of: &'a dyn Fn(EventId) -> Recurrence,
+}
+
+impl Fields {
+    fn of(draft: &Draft, order: Option<f64>) -> Self {
+        Self {
+            title: draft.title.clone(),
+            description: draft.description.clone(),
+            priority: draft.priority,
+            is_someday: draft.is_someday,
+            order: draft.order.or(order),
+        }
+    }
+
+    /// Takes over what differs between what was shown and the draft.
+    fn take(&mut self, shown: &Self, draft: &Draft) {
+        if draft.title != shown.title {
+            self.title.clone_from(&draft.title);
+        }
+        if draft.description != shown.description {
+            self.description.clone_from(&draft.description);
+        }
+        if draft.priority != shown.priority {
+            self.priority = draft.priority;
+        }
+        if draft.is_someday != shown.is_someday {
+            self.is_someday = draft.is_someday;
+        }
+        if draft.order.is_some() && draft.order != shown.order {
+            self.order = draft.order;
+        }
+    }
+}
+
+impl Row {
+    fn new(id: EventId, fields: &Fields, span: &Span, series: Option<EventId>) -> Self {
+        let (start, end) = (span.start().instant(), span.end().instant());
+        Self { start, end, is_all_day: span.is_all_day(), id, fields: fields.clone(), series }
+    }
+
+    fn of(shown: &Shown) -> Self {
+        let Shown { event, recurs } = shown;
+        assert_eq!(event.is_all_day, event.span.is_all_day(), "{event:?}");
+        let series = match recurs {
+            Recurs::Occurrence { series, .. } => Some(*series),
+            Recurs::No => None,
+            Recurs::Base(_) => panic!("a view never shows a series itself"),
+        };
+        let fields = Fields {
+            title: event.title.clone(),
+            description: event.description.clone(),
+            priority: event.priority,
+            is_someday: event.is_someday,
+            order: event.order,
+        };
+        Self::new(event.id, &fields, &event.span, series)
+    }
+}
+
+/// A time on the wall of a zone; of a date, its midnight.
+fn clock(zone: Zone, time: &EventTime) -> NaiveDateTime {
+    if time.is_date() { time.wall_clock() } else { zone.wall_clock(time.instant()) }
+}
+
+fn time(zone: Zone, clock: NaiveDateTime, is_date: bool) -> EventTime {
+    if is_date { clock.date().into() } else { zone.localize(zone.instant(clock)).into() }
+}
+
+fn span(zone: Zone, clock: NaiveDateTime, length: TimeDelta, is_date: bool) -> Span {
+    let start = time(zone, clock, is_date);
+    let end = match start.date() {
+        Some(date) => EventTime::from(date + length),
+        None => EventTime::from(zone.localize(start.instant() + length)),
+    };
+    Span::new(start, end).unwrap()
+}
+
+impl Group {
+    fn new(id: EventId, zone: Zone, fields: Fields, span: Span, rule: &Recurrence) -> Result<Self, Empty> {
+        let clocks = rules::clocks(rule, zone, span.start());
+        if clocks.is_empty() {
+            return Err(Empty);
+        }
+        let copies = clocks.into_iter().map(|clock| Copied { clock, state: State::Plain }).collect();
+        Ok(Self { id, zone, fields, span, copies })
+    }
+
+    fn is_date(&self) -> bool {
+        self.span.is_all_day()
+    }
+
+    fn slot(&self, copy: &Copied) -> Slot {
+        Slot::of(&time(self.zone, copy.clock, self.is_date())).unwrap()
+    }
+
+    fn id_of(&self, copy: &Copied) -> EventId {
+        EventId::of_occurrence(Tag::of(self.id), self.slot(copy))
+    }
+
+    fn plain_span(&self, copy: &Copied) -> Span {
+        if Some(self.slot(copy)) == Slot::of(self.span.start()) {
+            return self.span.clone();
+        }
+        span(self.zone, copy.clock, self.span.length(), self.is_date())
+    }
+
+    /// What is shown of a copy; of a cancelled one, what was before it was touched.
+    fn shown(&self, at: usize) -> (Fields, Span) {
+        match &self.copies[at].state {
+            State::Own(fields, span) => (fields.clone(), span.clone()),
+            State::Plain | State::Cancelled => (self.fields.clone(), self.plain_span(&self.copies[at])),
+        }
+    }
+
+    fn is_cancelled(&self, at: usize) -> bool {
+        matches!(self.copies[at].state, State::Cancelled)
+    }
+
+    fn first_live(&self) -> Option<usize> {
+        (0..self.copies.len()).find(|at| !self.is_cancelled(*at))
+    }
+
+    fn is_first(&self, at: usize) -> bool {
+        (0..at).all(|earlier| self.is_cancelled(earlier))
+    }
+
+    /// All of the series is edited, where `shown` was shown before. `rule` is another rule than it had. A draft whose times are out of date says
+    /// nothing of them.
+    fn edit(
+        &mut self,
+        shown: &(Fields, Span),
+        draft: &Draft,
+        rule: Option<&Recurrence>,
+        has_time: bool,
+    ) -> Result<(), Empty> {
+        let (shown, was) = shown;
+        let is_put_aside = draft.is_someday && !shown.is_someday;
+        let new = if !has_time || is_put_aside || draft.span.is_same_time(was) {
+            self.span.clone()
+        } else {
+            self.moved(was, &draft.span)
+        };
+        let before = self.clone();
+        let by = clock(self.zone, new.start()) - clock(self.zone, before.span.start());
+        self.span = new;
+        self.fields.take(shown, draft);
+        for (at, copy) in self.copies.iter_mut().enumerate() {
+            copy.clock += by;
+            if self.span.is_all_day() {
+                copy.clock = copy.clock.date().into();
+            }
+            if let State::Own(fields, _) = &mut copy.state {
+                fields.take(shown, draft);
+            }
+            debug_assert_eq!(before.is_cancelled(at), matches!(copy.state, State::Cancelled));
+        }
+        for at in 0..self.copies.len() {
+            let plain = self.plain_span(&self.copies[at]);
+            if let State::Own(_, span) = &mut self.copies[at].state
+                && span.is_same_time(&before.plain_span(&before.copies[at]))
+            {
+                *span = plain;
+            }
+        }
+        rule.map_or(Ok(()), |rule| self.recur(rule))
+    }
+
+    /// The start of the series when one of its occurrences goes from a span to another.
+    fn moved(&self, was: &Span, wanted: &Span) -> Span {
+        let (from, to) = (clock(self.zone, was.start()), clock(self.zone, wanted.start()));
+        let start = clock(self.zone, self.span.start());
+        let length = if wanted.length() == was.length() { self.span.length() } else { wanted.length() };
+        if was.is_all_day() != wanted.is_all_day() {
+            // It becomes all day, or gets a time of day: it moves by whole days.
+            let day = start.date() + (to.date() - from.date());
+            return span(self.zone, day.and_time(to.time()), wanted.length(), wanted.is_all_day());
+        }
+        if was.is_all_day() != self.is_date() {
+            // The occurrence was of another kind than its series, which says nothing of the kind of the series.
+            let day = start.date() + (to.date() - from.date());
+            return span(self.zone, day.and_time(start.time()), self.span.length(), self.is_date());
+        }
+        span(self.zone, start + (to - from), length, self.is_date())
+    }
+
+    /// The copies that another rule makes: what was edited or cancelled stays so where there still is an occurrence.
+    fn recur(&mut self, rule: &Recurrence) -> Result<(), Empty> {
+        let fresh = Self::new(self.id, self.zone, self.fields.clone(), self.span.clone(), rule)?;
+        let kept: BTreeMap<Slot, State> =
+            self.copies.iter().map(|copy| (self.slot(copy), copy.state.clone())).collect();
+        self.copies = fresh
+            .copies
+            .iter()
+            .map(|copy| Copied {
+                clock: copy.clock,
+                state: kept.get(&fresh.slot(copy)).cloned().unwrap_or(State::Plain),
+            })
+            .collect();
+        Ok(())
+    }
+}
+
+impl Naive {
+    fn find(&self, id: EventId) -> Found {
+        if self.singles.contains_key(&id) {
+            return Found::Single;
+        }
+        if self.series.contains_key(&id) {
+            return Found::Series;
+        }
+        let (tag, slot) = id.as_occurrence();
+        match self.series.values().find(|group| Tag::of(group.id) == tag) {
+            Some(group) => match group.copies.iter().position(|copy| group.slot(copy) == slot) {
+                Some(at) => Found::Occurrence(group.id, at),
+                None => Found::Former(group.id),
+            },
+            None => Found::Nothing,
+        }
+    }
+
+    /// Whether an id is that of a live occurrence and of another thing.
+    fn has_twins(&self) -> bool {
+        self.series.values().any(|group| {
+            group.copies.iter().enumerate().any(|(at, copy)| {
+                let id = group.id_of(copy);
+                !group.is_cancelled(at) && (self.singles.contains_key(&id) || self.series.contains_key(&id))
+            })
+        })
+    }
+
+    fn rows(&self, shelf: Shelf, window: &Window) -> Vec<Row> {
+        let is_there = |fields: &Fields, span: &Span| {
+            fields.is_someday == (shelf == Shelf::Someday) && window.overlaps(span)
+        };
+        let singles = self.singles.iter().filter(|(_, (fields, span))| is_there(fields, span));
+        let mut rows: Vec<Row> =
+            singles.map(|(id, (fields, span))| Row::new(*id, fields, span, None)).collect();
+        for group in self.series.values() {
+            for at in (0..group.copies.len()).filter(|at| !group.is_cancelled(*at)) {
+                let (fields, span) = group.shown(at);
+                if is_there(&fields, &span) {
+                    rows.push(Row::new(group.id_of(&group.copies[at]), &fields, &span, Some(group.id)));
+                }
+            }
+        }
+        rows
+    }
+
+    /// All or nothing.
+    fn save(&mut self, draft: &Draft, scope: Scope, around: &Around<'_>) -> Result<(), Empty> {
+        let mut next = self.clone();
+        next.try_save(draft, scope, around)?;
+        *self = next;
+        Ok(())
+    }
+
+    fn try_save(&mut self, draft: &Draft, scope: Scope, around: &Around<'_>) -> Result<(), Empty> {
+        let id = draft.id();
+        let never = matches!(draft.repeat, Repeat::Never);
+        match (self.find(id), scope) {
+            (Found::Nothing | Found::Single, _) | (Found::Former(_), Scope::This) => {
+                let order = self.singles.remove(&id).and_then(|(fields, _)| fields.order);
+                self.put(draft, order, draft.zone.unwrap_or(around.zone))
+            }
+            (Found::Series, Scope::This) => match draft.repeat {
+                Repeat::Never | Repeat::Unsaid => self.reduce(id, draft),
+                Repeat::Occurrence { .. } => match self.series[&id].first_live() {
+                    Some(at) => self.except(id, at, draft),
+                    None => self.edit(id, None, draft, around),
+                },
+                Repeat::Series(_) => self.edit(id, None, draft, around),
+            },
+            (Found::Series, _) if never => self.reduce(id, draft),
+            (Found::Series, _) => self.edit(id, None, draft, around),
+            (Found::Occurrence(series, at), Scope::This) => match draft.repeat {
+                Repeat::Occurrence { .. } => self.except(series, at, draft),
+                _ => {
+                    let group = self.series.get_mut(&series).unwrap();
+                    group.copies[at].state = State::Cancelled;
+                    let zone = group.zone;
+                    self.put(draft, None, draft.zone.unwrap_or(zone))
+                }
+            },
+            (Found::Occurrence(series, at), Scope::Following) if !self.series[&series].is_first(at) => {
+                self.edit_tail(series, at, draft, around, true)
+            }
+            (Found::Former(series), Scope::Following) => match self.next(series, id) {
+                Some(at) if self.series[&series].is_first(at) && never => self.reduce(series, draft),
+                Some(at) if self.series[&series].is_first(at) => self.edit_stale(series, Some(at), draft),
+                Some(at) => self.edit_tail(series, at, draft, around, false),
+                None => Ok(()),
+            },
+            (Found::Occurrence(series, _) | Found::Former(series), _) if never => self.reduce(series, draft),
+            (Found::Occurrence(series, at), _) => self.edit(series, Some(at), draft, around),
+            (Found::Former(series), _) => self.edit_stale(series, None, draft),
+        }
+    }
+
+    fn put(&mut self, draft: &Draft, order: Option<f64>, zone: Zone) -> Result<(), Empty> {
+        let fields = Fields::of(draft, order);
+        match &draft.repeat {
+            Repeat::Series(rule) => {
+                let group = Group::new(draft.id(), zone, fields, draft.span.clone(), rule)?;
+                self.series.insert(draft.id(), group);
+            }
+            _ => {
+                self.singles.insert(draft.id(), (fields, draft.span.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn except(&mut self, series: EventId, at: usize, draft: &Draft) -> Result<(), Empty> {
+        let group = self.series.get_mut(&series).unwrap();
+        let order = group.shown(at).0.order;
+        group.copies[at].state = State::Own(Fields::of(draft, order), draft.span.clone());
+        Ok(())
+    }
+
+    fn reduce(&mut self, series: EventId, draft: &Draft) -> Result<(), Empty> {
+        let group = self.series.remove(&series).unwrap();
+        self.singles.insert(series, (Fields::of(draft, group.fields.order), draft.span.clone()));
+        Ok(())
+    }
+
+    fn edit(
+        &mut self,
+        series: EventId,
+        at: Option<usize>,
+        draft: &Draft,
+        around: &Around<'_>,
+    ) -> Result<(), Empty> {
+        let group = self.series.get_mut(&series).unwrap();
+        let shown = at.map_or_else(|| (group.fields.clone(), group.span.clone()), |at| group.shown(at));
+        let rule = draft.repeat.rule_of(series).filter(|rule| !rule.is_same(&(around.rule_of)(series)));
+        group.edit(&shown, draft, rule, true)
+    }
+
+    /// An edit of all that was made where no occurrence is any more: only what it says beside times and rule counts.
+    fn edit_stale(&mut self, series: EventId, at: Option<usize>, draft: &Draft) -> Result<(), Empty> {
+        let group = self.series.get_mut(&series).unwrap();
+        let shown = at.map_or_else(|| (group.fields.clone(), group.span.clone()), |at| group.shown(at));
+        group.edit(&shown, draft, None, false)
+    }
+
+    /// The series ends before a copy; what follows is a series of its own, or one event.
+    fn edit_tail(
+        &mut self,
+        series: EventId,
+        at: usize,
+        draft: &Draft,
+        around: &Around<'_>,
+        is_current: bool,
+    ) -> Result<(), Empty> {
+        let head = self.series.get_mut(&series).unwrap();
+        let (id, shown) = (head.id_of(&head.copies[at]), head.shown(at));
+        let span = head.plain_span(&head.copies[at]);
+        let copies = head.copies.split_off(at);
+        let (zone, fields) = (head.zone, head.fields.clone());
+        if is_current && matches!(draft.repeat, Repeat::Never) {
+            self.singles.insert(id, (Fields::of(draft, fields.order), draft.span.clone()));
+            return Ok(());
+        }
+        let mut tail = Group { id, zone, fields, span, copies };
+        let rule = draft.repeat.rule_of(series).filter(|rule| !rule.is_same(&(around.rule_of)(series)));
+        tail.edit(&shown, draft, rule.filter(|_| is_current), is_current)?;
+        self.series.insert(id, tail);
+        Ok(())
+    }
+
+    /// The next copy after a place that is none.
+    fn next(&self, series: EventId, id: EventId) -> Option<usize> {
+        let (_, slot) = id.as_occurrence();
+        let group = &self.series[&series];
+        let from = match slot.date() {
+            Some(date) => date.into(),
+            None if group.is_date() => group.zone.wall_clock(slot.instant()).date().into(),
+            None => group.zone.wall_clock(slot.instant()),
+        };
+        group.copies.iter().position(|copy| copy.clock >= from)
+    }
+
+    fn delete(&mut self, id: EventId, scope: Scope) {
+        match (self.find(id), scope) {
+            (Found::Single, _) => drop(self.singles.remove(&id)),
+            (Found::Nothing, _) | (Found::Former(_), Scope::This) => {}
+            (Found::Series, Scope::This) => match self.series[&id].first_live() {
+                Some(at) => self.cancel(id, at),
+                None => drop(self.series.remove(&id)),
+            },
+            (Found::Series, _) => drop(self.series.remove(&id)),
+            (Found::Occurrence(series, at), Scope::This) => self.cancel(series, at),
+            (Found::Occurrence(series, at), Scope::Following) => self.cut(series, at),
+            (Found::Former(series), Scope::Following) => {
+                if let Some(at) = self.next(series, id) {
+                    self.cut(series, at);
+                }
+            }
+            (Found::Occurrence(series, _) | Found::Former(series), _) => drop(self.series.remove(&series)),
+        }
+    }
+
+    fn cancel(&mut self, series: EventId, at: usize) {
+        self.series.get_mut(&series).unwrap().copies[at].state = State::Cancelled;
+    }
+
+    fn cut(&mut self, series: EventId, at: usize) {
+        let group = self.series.get_mut(&series).unwrap();
+        if group.is_first(at) {
+            self.series.remove(&series);
+        } else {
+            group.copies.truncate(at);
+        }
+    }
+
+    fn reorder(&mut self, id: EventId, order: f64) {
+        let order = Some(order);
+        match self.find(id) {
+            Found::Single => self.singles.get_mut(&id).unwrap().0.order = order,
+            Found::Series => self.series.get_mut(&id).unwrap().fields.order = order,
+            Found::Occurrence(series, at) if !self.series[&series].is_cancelled(at) => {
+                let group = self.series.get_mut(&series).unwrap();
+                let (fields, span) = group.shown(at);
+                group.copies[at].state = State::Own(Fields { order, ..fields }, span);
+            }
+            _ => {}
+        }
+    }
+}
