@@ -123,16 +123,17 @@ impl<'p> Courses<'p> {
         }
     }
 
-    /// The slots in `[from, to]`, sorted, each once.
-    pub(super) fn slots(&self, from: Slot, to: Slot) -> Vec<Slot> {
+    /// The slots in `[from, to]`, sorted, each once; and how many there were before some were excluded.
+    pub(super) fn slots(&self, from: Slot, to: Slot) -> (Vec<Slot>, usize) {
         let mut slots: Vec<Slot> =
             self.dates.iter().copied().filter(|slot| (from..=to).contains(slot)).collect();
         for course in &self.rules {
             self.add(course, from, to, &mut slots);
         }
         let mut slots = sorted(slots);
-        if slots.is_empty() {
-            return slots;
+        let made = slots.len();
+        if made == 0 {
+            return (slots, made);
         }
         let mut excluded = Vec::new();
         for course in &self.ex_rules {
@@ -145,7 +146,7 @@ impl<'p> Courses<'p> {
                 && (self.ex_days.is_empty()
                     || self.ex_days.binary_search(&self.pattern.clock(*slot).date()).is_err())
         });
-        slots
+        (slots, made)
     }
 
     /// Goes through the slots that a rule or a date makes, excluded or not: asked for ever later places, answers with the first at or after

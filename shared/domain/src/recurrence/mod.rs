@@ -442,4 +442,22 @@ mod tests {
         assert_eq!(known.slots(from, to), unknown.slots(from, to));
         assert_eq!(known.last(), last);
     }
+
+    #[test]
+    fn what_stands_behind_many_excluded_slots_is_found() {
+        let start = time("2026-01-05T09:00:00Z");
+        let weeks: Vec<String> = (0..900)
+            .map(|week| {
+                (start.instant() + chrono::TimeDelta::weeks(week)).format("%Y%m%dT%H%M%SZ").to_string()
+            })
+            .collect();
+        let exdates: Vec<String> =
+            weeks.chunks(300).map(|dates| format!("EXDATE:{}", dates.join(","))).collect();
+        let lines = [&["RRULE:FREQ=WEEKLY;COUNT=902".to_owned()], &exdates[..]].concat();
+        let recurrence = Recurrence::parse(&lines).unwrap();
+        let pattern = Pattern::new(&start, "UTC".parse().unwrap(), &recurrence);
+        assert_eq!(pattern.first(), Slot::at(start.instant() + chrono::TimeDelta::weeks(900)));
+        let never = self::recurrence(&["RRULE:FREQ=DAILY", "EXRULE:FREQ=DAILY"]);
+        assert_eq!(Pattern::new(&start, "UTC".parse().unwrap(), &never).first(), None);
+    }
 }

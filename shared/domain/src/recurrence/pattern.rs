@@ -9,8 +9,12 @@ use super::rule::Rule;
 use super::{Part, Recurrence};
 use crate::{EventTime, Slot, Zone};
 
-/// How many times the search for a slot goes on where all that it found was excluded; each further search takes in a day more.
-const SEARCHES: i64 = 600;
+/// How many slots in a row may be excluded before the search for one is given up.
+const EXCLUDED: usize = 10_000;
+/// How many days may be searched where all is excluded, some 400 years.
+const SEARCHED_DAYS: i64 = 150_000;
+/// The most days that one step of a search takes in; the first takes in one, each further twice as many.
+const LONGEST_STEP: i64 = 4_096;
 
 /// Where and how a rule runs: what a series' slots are computed from.
 ///
@@ -36,7 +40,7 @@ impl<'a> Pattern<'a> {
     /// The slots in `[from, to]`, sorted, each once. Costs what the window holds, however far it is from the start.
     pub fn slots(&self, from: Slot, to: Slot) -> Vec<Slot> {
         let (from, to) = (self.own(from).max(self.earliest()), self.own(to).min(self.latest()));
-        if to < from { Vec::new() } else { Courses::new(self).slots(from, to) }
+        if to < from { Vec::new() } else { Courses::new(self).slots(from, to).0 }
     }
 
     /// Whether there is an occurrence in this slot.
@@ -49,17 +53,20 @@ impl<'a> Pattern<'a> {
         self.next(self.earliest())
     }
 
-    /// The first slot at or after `from`. Where some hundred thousand days in a row are excluded, none is found.
+    /// The first slot at or after `from`. None is found behind ten thousand excluded ones in a row.
     pub fn next(&self, from: Slot) -> Option<Slot> {
         let courses = Courses::new(self);
         let mut from = self.own(from).max(self.earliest());
         let mut onwards = courses.onwards(from);
-        for days in 0..SEARCHES {
+        let mut search = Search::new();
+        while search.goes_on() {
             let candidate = onwards(from)?;
-            let to = self.shifted(candidate, days);
-            if let Some(slot) = courses.slots(from, to).first() {
+            let to = self.shifted(candidate, search.days);
+            let (slots, made) = courses.slots(from, to);
+            if let Some(slot) = slots.first() {
                 return Some(*slot);
             }
+            search.step(made);
             from = to.successor().filter(|next| *next <= self.latest())?;
         }
         None
@@ -73,12 +80,15 @@ impl<'a> Pattern<'a> {
         let courses = Courses::new(self);
         let mut to = self.latest();
         let mut backwards = courses.backwards(to);
-        for days in 0..SEARCHES {
+        let mut search = Search::new();
+        while search.goes_on() {
             let candidate = backwards(to)?;
-            let from = self.shifted(candidate, -days);
-            if let Some(slot) = courses.slots(from, to).last() {
+            let from = self.shifted(candidate, -search.days);
+            let (slots, made) = courses.slots(from, to);
+            if let Some(slot) = slots.last() {
                 return Some(*slot);
             }
+            search.step(made);
             to = from.predecessor()?;
         }
         None
@@ -174,5 +184,28 @@ impl<'a> Pattern<'a> {
         let moved =
             at.and_then(|at| if self.is_all_day() { Slot::on(at.date_naive()) } else { Slot::at(at) });
         moved.unwrap_or(end).clamp(self.earliest(), self.latest())
+    }
+}
+
+/// A search for a slot that is not excluded: what it has cost, and how far it steps next.
+struct Search {
+    days: i64,
+    searched: i64,
+    excluded: usize,
+}
+
+impl Search {
+    fn new() -> Self {
+        Self { days: 1, searched: 0, excluded: 0 }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.searched < SEARCHED_DAYS && self.excluded < EXCLUDED
+    }
+
+    fn step(&mut self, excluded: usize) {
+        self.searched += self.days;
+        self.excluded += excluded;
+        self.days = (self.days * 2).min(LONGEST_STEP);
     }
 }
