@@ -1,6 +1,6 @@
 //! The calls to DynamoDB that the rest of the crate is made of. Each leaves through the seam and is billed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -172,14 +172,16 @@ impl Table {
         Ok(output.item.map(serde_dynamo::from_item).transpose()?)
     }
 
-    /// Reads many items at once, consistently, in no order; keys that do not exist are left out.
+    /// Reads many items at once, consistently, in no order; keys that do not exist are left out. A key may come twice, as that of a series does
+    /// when two of its occurrences are asked for: DynamoDB would refuse it.
     pub async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
+        let keys: Vec<&Key> = keys.iter().collect::<HashSet<_>>().into_iter().collect();
         let chunks = keys.chunks(BATCH_GET_LIMIT).map(|chunk| self.batch_get_chunk(chunk));
         Ok(futures_util::future::try_join_all(chunks).await?.into_iter().flatten().collect())
     }
 
-    async fn batch_get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
-        let mut pending: Vec<Item> = keys.iter().map(key_item).collect();
+    async fn batch_get_chunk(&self, keys: &[&Key]) -> Result<Vec<Item>, Error> {
+        let mut pending: Vec<Item> = keys.iter().map(|key| key_item(key)).collect();
         let mut items = Vec::with_capacity(keys.len());
         for _ in 0..BATCH_GET_ROUNDS {
             let request = KeysAndAttributes::builder()

@@ -1,6 +1,9 @@
 //! The store against a table made from the bundle's own template: one log per user, gap-free, written all or nothing.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
 
+#[path = "log/series.rs"]
+mod series;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +12,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use domain::{
-    Context, Draft, EventId, Link, Notice, Origin, Priority, Scope, Shelf, Shown, Span, UserId, Views, Window,
+    Context, Draft, Event, EventId, Link, Notice, Origin, Priority, Scope, Shelf, Shown, Span, UserId, Views,
+    Window,
 };
 use local::table::TestTable;
 use seam::{Fault, Kind, Script, Seam};
@@ -112,11 +116,13 @@ async fn revs_are_gap_free_and_a_write_is_two_round_trips() {
     let table = TestTable::start().await.unwrap();
     let store = store_on(&table, seam());
     let user = user_in(&table).await;
-    let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
     for rev in 1..=3 {
+        let lunch = draft(1, &format!("2026-11-20T0{rev}:00:00Z"), "2026-11-20T10:00:00Z", false);
         let (written, bill) = seam::measured(save(&store, user, &lunch)).await;
         assert_eq!((written, bill.store_rounds), (rev, 2));
     }
+    let lunch = draft(1, "2026-11-20T03:00:00Z", "2026-11-20T10:00:00Z", false);
+    assert_eq!(save(&store, user, &lunch).await, 3, "saving what is there already writes nothing");
     assert_eq!(delete(&store, user, id(1)).await, 4);
     assert_eq!(delete(&store, user, id(1)).await, 4, "deleting what is gone writes nothing");
     assert_eq!(store.list(user, Shelf::Grid, None).await.unwrap(), []);
@@ -188,7 +194,7 @@ async fn a_dirty_event_is_clean_once_its_own_change_is_settled_and_not_before() 
     let dirty = store.dirty(user, 10).await.unwrap();
     let link =
         Link { id: id(1).into(), etag: "\"1\"".into(), base: dirty[0].event.shared(), raw: "{}".into() };
-    save(&store, user, &lunch).await;
+    save(&store, user, &draft(1, "2026-11-20T11:00:00Z", "2026-11-20T12:00:00Z", false)).await;
     store.settle(user, &dirty[0], Some(&link), now()).await.unwrap();
     let still_dirty = store.dirty(user, 10).await.unwrap();
     assert_eq!((still_dirty.len(), still_dirty[0].link.as_ref()), (1, Some(&link)));
