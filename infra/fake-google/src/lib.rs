@@ -8,8 +8,8 @@
 //! Whatever a client sends is also held against Google's discovery document and Google's quotas; what is not right is noted
 //! ([`Google::violations`], [`Google::quota_breaches`]), for a test to fail on.
 //!
-//! Known gaps: no batch requests, no free/busy and settings; access control lists exist only as roles on calendar lists; the parameters
-//! `fields`, `timeZone` and `maxAttendees` of lists are accepted and change nothing.
+//! Known gaps: no batch requests, no free/busy and settings; access control lists exist only as roles on calendar lists; `maxAttendees` is
+//! accepted and changes nothing. A rule that never has an occurrence takes seconds to be found out.
 //!
 //! # Administration over HTTP
 //!

@@ -14,6 +14,7 @@ pub(crate) mod recurrence;
 mod rules;
 pub(crate) mod scope;
 pub(crate) mod series;
+mod shape;
 pub(crate) mod time;
 mod transfer;
 pub(crate) mod traversal;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use http::StatusCode;
 use http::request::Parts;
@@ -53,6 +55,7 @@ pub(crate) fn routes() -> Router<Arc<Google>> {
         )
         .route("/calendars/{calendar}/events/{event}/instances", get(list::instances))
         .route("/channels/stop", post(channels::stop))
+        .layer(from_fn(shape::shape))
 }
 
 /// The account and scopes behind a request's access token.

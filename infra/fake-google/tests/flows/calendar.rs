@@ -341,6 +341,17 @@ async fn a_window_keeps_restricting_the_sync_that_began_with_it() {
 }
 
 #[tokio::test]
+async fn an_answer_has_the_members_and_the_zone_that_were_asked_for() {
+    let app = App::start().await;
+    app.insert(lunch("event1")).await;
+    let (_, body) = app_get(&app, "timeZone=UTC&fields=nextSyncToken,items(id,start)").await;
+    let start = json!({"dateTime": "2026-01-05T18:00:00Z", "timeZone": "America/Chicago"});
+    assert_eq!(body["items"], json!([{"id": "event1", "start": start}]));
+    assert!(body["nextSyncToken"].is_string() && body.get("kind").is_none());
+    assert_eq!(app_get(&app, "timeZone=Mars").await.0, 400);
+}
+
+#[tokio::test]
 async fn a_delta_may_repeat_the_newest_change() {
     let app = App::start().await;
     app.insert(lunch("event1")).await;
