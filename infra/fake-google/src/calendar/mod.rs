@@ -4,6 +4,7 @@ pub(crate) mod book;
 pub(crate) mod calendars;
 pub(crate) mod channels;
 pub(crate) mod cursor;
+mod cut;
 pub(crate) mod event;
 pub(crate) mod events;
 mod filter;

@@ -28,13 +28,13 @@ pub(crate) fn is_series(fields: &Fields) -> bool {
 }
 
 /// A rule and its end.
-struct Rule {
+pub(super) struct Rule {
     set: RRuleSet,
     until: DateTime<Utc>,
 }
 
 impl Rule {
-    fn slots(&self, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+    pub(super) fn slots(&self, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
         let end = self.until.min(to);
         let slots = (&self.set).into_iter().take(COUNTED).map(|at| at.to_utc());
         slots.take_while(move |at| *at <= end)
@@ -43,11 +43,11 @@ impl Rule {
 
 /// The recurrence of a series on its start. Slots are instants; those of an all-day series are midnights of UTC.
 pub(crate) struct Pattern {
-    start: DateTime<Tz>,
+    pub(super) start: DateTime<Tz>,
     pub is_all_day: bool,
     /// Zone of expansion: the event's, else the calendar's.
     pub zone: Tz,
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
     ex_rules: Vec<Rule>,
     dates: BTreeSet<DateTime<Utc>>,
     ex_dates: BTreeSet<DateTime<Utc>>,
@@ -130,7 +130,7 @@ impl Pattern {
         Some(Rule { set, until })
     }
 
-    fn instant(&self, written: Written, zone: Tz) -> DateTime<Utc> {
+    pub(super) fn instant(&self, written: Written, zone: Tz) -> DateTime<Utc> {
         match (written, self.is_all_day) {
             (Written::Day(day), true) => midnight(day),
             (Written::Day(day), false) => resolve(day.and_time(self.start.time()), self.zone).to_utc(),
@@ -181,50 +181,12 @@ impl Pattern {
             .find_map(|span| self.slots(DateTime::<Utc>::MIN_UTC, years(span)).pop_first())
     }
 
-    /// How many occurrences its rules count before `slot`, those that are left out included.
-    pub(crate) fn counted_before(&self, slot: DateTime<Utc>) -> usize {
-        self.rules.iter().flat_map(|rule| rule.slots(slot)).filter(|at| *at < slot).count()
-    }
-
     /// `start`, `end` or `originalStartTime` at an instant, as a [`Moment`] on a calendar of that zone.
     pub(crate) fn moment(&self, at: DateTime<Utc>, calendar_zone: Tz) -> Moment {
         match self.is_all_day {
             true => Moment::Day(at.date_naive()),
             false => Moment::Instant(at.with_timezone(&calendar_zone)),
         }
-    }
-
-    /// `lines` with their end before `slot`: on the day before, at its last second, as Google's app writes it.
-    pub(crate) fn ended(&self, lines: &[String], slot: DateTime<Utc>) -> Vec<String> {
-        let day = |day: NaiveDate| day.pred_opt().unwrap_or(day);
-        let until = match self.is_all_day {
-            true => day(slot.date_naive()).format("%Y%m%d").to_string(),
-            false => last_second(day(slot.with_timezone(&self.zone).date_naive()), self.zone)
-                .format("%Y%m%dT%H%M%SZ")
-                .to_string(),
-        };
-        let end = |rule: &str| {
-            let kept =
-                rule.split(';').filter(|part| !part.starts_with("UNTIL=") && !part.starts_with("COUNT="));
-            format!("{};UNTIL={until}", kept.collect::<Vec<_>>().join(";"))
-        };
-        self.rewritten(lines, end, |at| at < slot)
-    }
-
-    /// `lines` as they go on from `slot`: a `COUNT` counts what is left.
-    pub(crate) fn continued(&self, lines: &[String], slot: DateTime<Utc>) -> Vec<String> {
-        let done = self.counted_before(slot);
-        let go_on = |rule: &str| {
-            let left = |part: &str| match part
-                .strip_prefix("COUNT=")
-                .and_then(|count| count.parse::<usize>().ok())
-            {
-                Some(count) => format!("COUNT={}", count.saturating_sub(done).max(1)),
-                None => part.to_owned(),
-            };
-            rule.split(';').map(left).collect::<Vec<_>>().join(";")
-        };
-        self.rewritten(lines, go_on, |at| at >= slot)
     }
 
     /// A line in the one spelling in which it can be compared: upper case, defaults left out, parts and dates in order, times in UTC, an end
@@ -256,42 +218,18 @@ impl Pattern {
         parts.sort();
         format!("{name}:{}", parts.join(if name.ends_with("RULE") { ";" } else { "," }))
     }
-
-    fn rewritten(
-        &self,
-        lines: &[String],
-        rule: impl Fn(&str) -> String,
-        is_kept: impl Fn(DateTime<Utc>) -> bool,
-    ) -> Vec<String> {
-        let dated = |head: &str, value: &str| {
-            let zone = head.split(';').find_map(|parameter| parameter.strip_prefix("TZID="));
-            let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(self.zone);
-            let at =
-                |text: &&str| Written::parse(text).is_none_or(|written| is_kept(self.instant(written, zone)));
-            let kept: Vec<&str> = value.split(',').filter(at).collect();
-            (!kept.is_empty()).then(|| format!("{head}:{}", kept.join(",")))
-        };
-        let rewrite = |line: &String| match line.split_once(':') {
-            Some(("RRULE", value)) => Some(format!("RRULE:{}", rule(value))),
-            Some((head, value)) if head.starts_with("RDATE") || head.starts_with("EXDATE") => {
-                dated(head, value)
-            }
-            _ => Some(line.clone()),
-        };
-        lines.iter().filter_map(rewrite).collect()
-    }
 }
 
 /// A date or time as RFC 5545 writes it.
 #[derive(Clone, Copy)]
-enum Written {
+pub(super) enum Written {
     Day(NaiveDate),
     Utc(DateTime<Utc>),
     Floating(NaiveDateTime),
 }
 
 impl Written {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let at = |text: &str| NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").ok();
         match text.strip_suffix('Z') {
             Some(utc) => at(utc).map(|at| Self::Utc(at.and_utc())),
@@ -313,7 +251,7 @@ fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-fn last_second(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+pub(super) fn last_second(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let next = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
     resolve(next, zone).to_utc() - TimeDelta::seconds(1)
 }
@@ -371,19 +309,6 @@ mod tests {
         ];
         let series = timed("2026-01-01T09:00:00", "Europe/Berlin", &lines);
         assert_eq!(slots(&series), ["20260101T0800", "20260105T0800", "20260110T0800"]);
-    }
-
-    #[test]
-    fn a_series_is_cut_as_the_app_cuts_it() {
-        let lines =
-            ["RRULE:FREQ=DAILY;COUNT=10".to_owned(), "EXDATE:20250325T123000Z,20250327T123000Z".to_owned()];
-        let series = timed("2025-03-24T07:30:00", "America/Chicago", &[&lines[0], &lines[1]]);
-        let slot = "2025-03-26T12:30:00Z".parse().unwrap();
-        assert_eq!(
-            series.ended(&lines, slot),
-            ["RRULE:FREQ=DAILY;UNTIL=20250326T045959Z", "EXDATE:20250325T123000Z"]
-        );
-        assert_eq!(series.continued(&lines, slot), ["RRULE:FREQ=DAILY;COUNT=8", "EXDATE:20250327T123000Z"]);
     }
 
     #[test]

@@ -68,7 +68,9 @@ impl Book {
         if new_id == cut.id {
             return self.edit_series(&cut.id, patch, at);
         }
-        let mut begun = unchanged(&cut.series, &cut.pattern, cut.slot, self.zone);
+        // A date that was added by itself may come before the next occurrence of the rule, from which the rule counts.
+        let start = cut.pattern.rule_from(cut.slot).unwrap_or(cut.slot);
+        let mut begun = unchanged(&cut.series, &cut.pattern, start, self.zone);
         begun.remove("recurringEventId");
         begun.remove("originalStartTime");
         begun.insert("id".to_owned(), new_id.clone().into());
@@ -196,5 +198,76 @@ impl Shift {
         };
         let members = json!({"start": point(start), "end": point(start + self.length)});
         Ok(members.as_object().cloned().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::*;
+
+    const OWNER: &str = "ada@example.com";
+
+    fn fields(value: Value) -> Fields {
+        value.as_object().cloned().unwrap()
+    }
+
+    fn book(start: Value, end: Value, lines: &[&str]) -> Book {
+        let mut book = Book::new(OWNER, "Ada", Tz::America__Chicago, 1);
+        let given = json!({"summary": "Old", "start": start, "end": end, "recurrence": lines});
+        book.insert("series", fields(given), OWNER, 2).unwrap();
+        book
+    }
+
+    /// Start and title of what there is to see until 2028.
+    fn seen(book: &Book) -> Vec<(String, String)> {
+        let to = "2028-01-01T00:00:00Z".parse().unwrap();
+        let found = book.occurrences(DateTime::<Utc>::MIN_UTC, to);
+        found.iter().map(|event| (event["start"].to_string(), event["summary"].to_string())).collect()
+    }
+
+    #[test]
+    fn a_cut_at_any_instance_leaves_no_hole_and_no_overlap() {
+        let time = |text: &str| json!({"dateTime": text, "timeZone": "America/New_York"});
+        let timed = || (time("2026-02-26T23:30:00"), time("2026-02-27T00:30:00"));
+        let days = || (json!({"date": "2026-02-26"}), json!({"date": "2026-02-28"}));
+        for (lines, is_timed) in [
+            (&["RRULE:FREQ=DAILY;COUNT=12"][..], true),
+            (&["RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20260330T035959Z"], true),
+            (&["RRULE:FREQ=WEEKLY;BYDAY=MO,TH;COUNT=9", "EXDATE:20260306T043000Z"], true),
+            (
+                &["RRULE:FREQ=DAILY;COUNT=6", "RDATE;TZID=America/New_York:20260310T100000,20260228T110000"],
+                true,
+            ),
+            (&["RRULE:FREQ=MONTHLY;BYDAY=-1TH;UNTIL=20261231"], false),
+            (&["RRULE:FREQ=WEEKLY;COUNT=7", "EXDATE;VALUE=DATE:20260312"], false),
+        ] {
+            let (start, end) = if is_timed { timed() } else { days() };
+            let whole = book(start.clone(), end.clone(), lines);
+            let before = seen(&whole);
+            let ids: Vec<String> = whole
+                .occurrences(DateTime::<Utc>::MIN_UTC, "2028-01-01T00:00:00Z".parse().unwrap())
+                .iter()
+                .map(|event| event["id"].as_str().unwrap().to_owned())
+                .collect();
+            assert!(ids.len() > 5, "{lines:?}");
+            for (n, id) in ids.iter().enumerate() {
+                let mut cut = book(start.clone(), end.clone(), lines);
+                cut.edit_following(id, fields(json!({"summary": "New"})), 3).unwrap();
+                let after = seen(&cut);
+                let starts = |seen: &[(String, String)]| {
+                    seen.iter().map(|(start, _)| start.clone()).collect::<Vec<_>>()
+                };
+                assert_eq!(starts(&after), starts(&before), "{lines:?} at {id}");
+                assert!(
+                    after.iter().enumerate().all(|(m, (_, title))| (title == "\"New\"") == (m >= n)),
+                    "{lines:?} at {id}"
+                );
+                let mut shortened = book(start.clone(), end.clone(), lines);
+                shortened.delete_following(id, 3).unwrap();
+                assert_eq!(seen(&shortened), before[..n], "{lines:?} at {id}");
+            }
+        }
     }
 }
