@@ -5,6 +5,7 @@
 //! expired is good enough while its session lives.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use auth::access::Verifier;
 use auth::request::{Stranger, identify};
@@ -17,7 +18,7 @@ use domain::UserId;
 use futures_util::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use realtime::{Opening, Policy, UserLog, excuse, follow};
+use realtime::{Hub, Opening, Policy, UserLog, excuse, follow};
 use runtime::http::{ApiError, Deadline, is_cross_site};
 use seam::Clock;
 use store::{CursorKey, Store};
@@ -40,6 +41,15 @@ pub struct Streams {
     pub clock: Clock,
     /// How long streams last.
     pub policy: Policy,
+    /// One reader a user for all streams that this process serves.
+    pub hub: Arc<Hub<UserLog>>,
+}
+
+impl Streams {
+    /// Streams that last as `policy` says.
+    pub fn new(store: Store, verifier: Verifier, cursors: CursorKey, clock: Clock, policy: Policy) -> Self {
+        Self { store, verifier, cursors, clock, policy, hub: Arc::new(Hub::new(policy.poll)) }
+    }
 }
 
 /// The route.
@@ -58,7 +68,8 @@ async fn open(
         return event_stream(Body::from(excuse(&streams.policy)));
     };
     let opening = Opening::new(streams.policy, streams.cursors.of(user), last_event_id, deadline);
-    let blocks = follow(UserLog::new(streams.store, user), opening, &streams.clock);
+    let log = streams.hub.log(user, || UserLog::new(streams.store, user));
+    let blocks = follow(log, opening, &streams.clock);
     event_stream(Body::from_stream(blocks.map(Ok::<_, Infallible>)))
 }
 

@@ -22,5 +22,5 @@ async fn main() -> Result<(), runtime::Error> {
     let store = runtime::aws::store(&mut env).await;
     let ((web, verifier), cursors) = env.finish_with(web.zip(verifier).zip(cursors))?;
     let policy = Policy::new(mode).polling_every(poll);
-    run_streaming(router(Streams { store, verifier, cursors, clock: Clock::system(), policy }), &web).await
+    run_streaming(router(Streams::new(store, verifier, cursors, Clock::system(), policy)), &web).await
 }

@@ -72,7 +72,7 @@ impl World {
         let policy = Policy { linger: Duration::from_millis(500), ..Policy::new(mode) }
             .polling_every(Duration::from_millis(10));
         let verifier = Verifier::from_base64(PUBLIC).unwrap();
-        let streams = Streams { store: watched, verifier, cursors: cursors(), clock: Clock::fixed(now()), policy };
+        let streams = Streams::new(watched, verifier, cursors(), Clock::fixed(now()), policy);
         for (user, epoch, email) in [(ANA, "aa", "ana@example.com"), (BEN, "bb", "ben@example.com")] {
             let email = email.parse().unwrap();
             let new = NewUser {
@@ -220,10 +220,10 @@ async fn a_first_connect_gets_the_metadata_as_an_event_stream_for_the_web_app() 
         assert_eq!(response.headers()[name], value, "{name}");
     }
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let id = sealed(ANA, "aa.0");
+    let (id, end) = (sealed(ANA, "aa.0-0-1"), sealed(ANA, "aa.0"));
     let expected = format!(
         "id: {id}\nevent: USER_METADATA\ndata: {{\"google\":{{\"connectionState\":\"NOT_CONNECTED\"}}}}\n\n\
-         id: {id}\nretry: 5000\n\n"
+         id: {end}\nretry: 5000\n\n"
     );
     assert_eq!(body, expected);
 }
@@ -233,33 +233,34 @@ async fn a_change_is_told_to_every_open_stream_of_its_user_and_to_no_other() {
     let world = World::start(Mode::Hold).await;
     let (mut first, mut second) = (world.connect(ANA, None).await, world.connect(ANA, None).await);
     let mut stranger = world.connect(BEN, None).await;
-    assert_eq!(first.next().await, told("USER_METADATA", "aa.0"));
-    assert_eq!(second.next().await, told("USER_METADATA", "aa.0"));
-    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.0"));
+    assert_eq!(first.next().await, told("USER_METADATA", "aa.0-0-1"));
+    assert_eq!(second.next().await, told("USER_METADATA", "aa.0-0-1"));
+    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.0-0-1"));
     world.save(ANA, 1, false).await;
-    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1"));
-    assert_eq!(second.next().await, told("EVENT_CHANGED", "aa.1"));
+    assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1-0-2"));
+    assert_eq!(second.next().await, told("EVENT_CHANGED", "aa.1-0-2"));
     world.save(ANA, 1, true).await;
     assert_eq!(first.next().await, told("EVENT_CHANGED", "aa.1~2~2"));
-    assert_eq!(first.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.2"));
+    assert_eq!(first.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.2-1-6"));
     world.notice(BEN, Notice::Metadata).await;
-    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.1"));
+    assert_eq!(stranger.next().await, told("USER_METADATA", "bb.1-0-1"));
 }
 
 #[tokio::test]
 async fn a_stream_cut_while_fifty_changes_happen_is_told_of_them_in_one_frame_per_view() {
     let world = World::start(Mode::Hold).await;
     let mut open = world.connect(ANA, None).await;
-    assert_eq!(open.next().await, told("USER_METADATA", "aa.0"));
+    assert_eq!(open.next().await, told("USER_METADATA", "aa.0-0-1"));
+    let mut rev = 0;
     for number in 0..50 {
-        world.save(ANA, number % 20, number % 3 == 0).await;
+        rev = world.save(ANA, number % 20, number % 3 == 0).await;
     }
     let mut again = world.connect(ANA, Some("aa.0")).await;
-    assert_eq!(again.next().await, told("USER_METADATA", "aa.0~50~1"));
-    assert_eq!(again.next().await, told("EVENT_CHANGED", "aa.0~50~3"));
-    assert_eq!(again.next().await, told("SOMEDAY_EVENT_CHANGED", "aa.50"));
+    assert_eq!(again.next().await, told("USER_METADATA", &format!("aa.0~{rev}~1")));
+    assert_eq!(again.next().await, told("EVENT_CHANGED", &format!("aa.0~{rev}~3")));
+    assert_eq!(again.next().await, told("SOMEDAY_EVENT_CHANGED", &format!("aa.{rev}-0-7")));
     // The one that stayed open ends at the same place.
-    while open.next().await.1 != "aa.50" {}
+    while !open.next().await.1.starts_with(&format!("aa.{rev}-")) {}
 }
 
 #[tokio::test]
@@ -271,7 +272,7 @@ async fn a_cursor_that_is_not_this_logs_is_a_reset() {
         let expected = [
             told("USER_METADATA", "none.0~1~1"),
             told("EVENT_CHANGED", "none.0~1~3"),
-            told("SOMEDAY_EVENT_CHANGED", "aa.1"),
+            told("SOMEDAY_EVENT_CHANGED", "aa.1-0-7"),
         ];
         assert_eq!(frames, expected, "{foreign}");
     }
@@ -304,7 +305,7 @@ async fn an_idle_client_that_comes_back_costs_one_round_of_two_reads() {
     world.save(ANA, 1, false).await;
     let (frames, ledger) =
         seam::measured(async { world.connect(ANA, Some("aa.1")).await.rest().await }).await;
-    assert_eq!(frames, [told("USER_METADATA", "aa.1")]);
+    assert_eq!(frames, [told("USER_METADATA", "aa.1-1-1")]);
     assert_eq!((ledger.store_calls, ledger.store_rounds, ledger.write_units), (2, 1, 0.0));
 }
 
@@ -358,8 +359,8 @@ async fn a_stream_whose_store_goes_away_ends_where_it_is() {
 async fn a_burst_ends_soon_after_the_last_change() {
     let world = World::start(Mode::Burst).await;
     let mut tab = world.connect(ANA, None).await;
-    assert_eq!(tab.next().await, told("USER_METADATA", "aa.0"));
+    assert_eq!(tab.next().await, told("USER_METADATA", "aa.0-0-1"));
     world.save(ANA, 1, false).await;
     let frames = tokio::time::timeout(Duration::from_secs(5), tab.rest()).await.unwrap();
-    assert_eq!(frames, [told("EVENT_CHANGED", "aa.1")]);
+    assert_eq!(frames, [told("EVENT_CHANGED", "aa.1-0-2")]);
 }

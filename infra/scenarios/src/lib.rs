@@ -19,5 +19,5 @@ pub use app::{TestApp, WEB_URL};
 pub use browser::Browser;
 pub use events::{all_day, id, someday, timed};
 pub use google::{REDIRECT_URI, SCOPES};
-pub use stream::{EventStream, Frame};
+pub use stream::{EventStream, Frame, rev};
 pub use wait::eventually;

@@ -56,6 +56,17 @@ impl Frame {
     }
 }
 
+/// How far a cursor is: `epoch.rev`, what the server notes beside it, and the seal.
+///
+/// # Panics
+/// If it is none of ours.
+#[must_use]
+pub fn rev(cursor: &str) -> u64 {
+    let place = cursor.split('.').nth(1).unwrap_or_default();
+    let rev = place.split(['-', '~', '_']).next().unwrap_or_default();
+    rev.parse().unwrap_or_else(|error| panic!("{cursor}: {error}"))
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     frames: Vec<Frame>,
@@ -113,6 +124,14 @@ impl EventStream {
         newest.expect("the stream has said a cursor")
     }
 
+    /// How far the newest cursor is. No client looks into a cursor; a test may.
+    ///
+    /// # Panics
+    /// If there was none yet.
+    pub fn rev(&self) -> u64 {
+        rev(&self.cursor())
+    }
+
     /// Waits until `condition` holds of the blocks so far, and gives its result.
     ///
     /// # Panics
@@ -150,9 +169,9 @@ impl EventStream {
         self.until(name, |frames| frames.iter().filter(is_named).nth(number - 1).cloned()).await
     }
 
-    /// Waits until the cursor is this one.
+    /// Waits until the cursor is as far as this one.
     pub async fn until_cursor(&self, cursor: &str) {
-        let is_there = |frame: &Frame| frame.id.as_deref() == Some(cursor);
+        let is_there = |frame: &Frame| frame.id.as_deref().is_some_and(|id| rev(id) == rev(cursor));
         self.until(cursor, |frames| frames.iter().any(is_there).then_some(())).await;
     }
 

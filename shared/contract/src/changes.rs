@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::EventView;
 
+/// The header in which a list of events says from which cursor on its client has to be told: where the log ended before the list was read.
+pub const CURSOR_HEADER: &str = "x-meridian-cursor";
+
 /// The most entries of the log that one answer covers.
 pub const LIMIT: usize = 500;
 

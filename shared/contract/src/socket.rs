@@ -3,9 +3,9 @@
 //! A client says `hello` with its cursor, is told what it missed, then `READY`, then what happens. A frame holds ids and no data, so that it is the same
 //! for everybody and stays small; the client asks for what it needs.
 //!
-//! Every frame that moves the client on has `after` and `id`: it leads from the one cursor to the other. A client whose cursor is neither has missed a
-//! frame, or met two in the wrong order; it says `hello` again with the cursor it has. So nothing depends on each frame's arriving, or on
-//! their order, and a frame that comes twice is known by its `id`.
+//! A frame leads the client from the cursor `after` to `cursor` (or to `id`, which is one, too, where there is no `cursor`). A client that is at neither of
+//! them has missed a frame, or met two in the wrong order; it says `hello` again with the cursor it has. So nothing depends on each frame's arriving, or on
+//! their order. A frame that comes twice is known by its `id`: no two frames that say different things have the same.
 
 use domain::{EventId, ImportOutcome};
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,12 @@ pub struct SocketFrame {
     /// What it is about.
     #[serde(rename = "type")]
     pub name: SocketName,
-    /// Where the client is once it has this frame.
+    /// By which it is known when it comes again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Where the client is once it has this frame, if that is not its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// Where it must have been before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -79,7 +82,7 @@ pub enum SocketName {
 impl SocketFrame {
     /// A frame with nothing beside its name.
     pub fn new(name: SocketName) -> Self {
-        Self { name, id: None, after: None, ids: None, data: None, message: None }
+        Self { name, id: None, cursor: None, after: None, ids: None, data: None, message: None }
     }
 
     /// As it goes over the wire, below [`FRAME_LIMIT`]: what would make it larger is left out, and the client asks for all instead.

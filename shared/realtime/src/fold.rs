@@ -86,8 +86,11 @@ impl Answer {
         let mut names = 0;
         let frame = |(position, (event, data)): (usize, (StreamEvent, Data))| {
             names |= event.bit();
-            let part = Stage::Part { upto: upto.rev, names };
-            let id = if position == last { upto.clone() } else { from.clone().at(part) };
+            let id = if position == last {
+                upto.clone().at(Stage::Via { after: from.rev, names })
+            } else {
+                from.clone().at(Stage::Part { upto: upto.rev, names })
+            };
             Frame { id, event, data }
         };
         self.said.into_iter().enumerate().map(frame).collect()
@@ -200,6 +203,6 @@ mod tests {
         answer.views(Views { is_grid: true, is_someday: true });
         let ids: Vec<String> =
             answer.frames(&cursor(3), &cursor(9)).into_iter().map(|frame| frame.id.to_string()).collect();
-        assert_eq!(ids, ["e.3~9~1", "e.3~9~3", "e.9"]);
+        assert_eq!(ids, ["e.3~9~1", "e.3~9~3", "e.9-3-7"]);
     }
 }

@@ -1,5 +1,7 @@
 //! The loop that reads the log of a user and moves the machine.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{Rev, UserId};
@@ -19,6 +21,21 @@ pub trait Log: Send + Sync + 'static {
 
     /// Everything after `rev`.
     fn changes(&self, rev: Rev) -> impl Future<Output = Result<Changes, store::Error>> + Send;
+
+    /// Everything after `rev` as of this tick, which another stream may have read.
+    fn news(&self, rev: Rev) -> impl Future<Output = Result<Changes, store::Error>> + Send {
+        self.changes(rev)
+    }
+
+    /// A head that was read after the news.
+    fn head_with_news(&self) -> impl Future<Output = Result<Head, store::Error>> + Send {
+        self.head()
+    }
+
+    /// When a stream that reads every `poll` does so for the first time.
+    fn first_tick(&self, poll: Duration) -> Instant {
+        Instant::now() + poll
+    }
 }
 
 /// The log of a user in the store.
@@ -70,7 +87,11 @@ impl Failure {
 
 /// Follows `log` for one client; each item is written at once. Never fails: a stream whose log cannot be read ends and asks the client to
 /// come back, because a browser that is answered with an error never does.
-pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Item = Bytes> + Send + 'static {
+pub fn follow<L: Log>(
+    log: L,
+    opening: Opening,
+    clock: &Clock,
+) -> impl Stream<Item = Bytes> + Send + 'static + use<L> {
     let time = Time { opened_at: clock.now(), since: Instant::now() };
     async_stream::stream! {
         let (poll, failed, seal) = (opening.policy().poll, opening.failed(), opening.seal().clone());
@@ -84,7 +105,7 @@ pub fn follow(log: impl Log, opening: Opening, clock: &Clock) -> impl Stream<Ite
                 return;
             }
         };
-        let mut ticks = tokio::time::interval_at(Instant::now() + poll, poll);
+        let mut ticks = tokio::time::interval_at(log.first_tick(poll), poll);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let after = match session.next(time.now()) {
@@ -132,9 +153,9 @@ async fn read(
     seal: &Seal,
     time: Time,
 ) -> Result<Bytes, Failure> {
-    let changes = log.changes(after).await?;
+    let changes = log.news(after).await?;
     // After the changes, so that it is at least as new as they are.
-    let head = if session.needs_head(&changes) { Some(log.head().await?) } else { None };
+    let head = if session.needs_head(&changes) { Some(log.head_with_news().await?) } else { None };
     Ok(text(seal, &session.told(&changes, head.as_ref(), time.now()))?)
 }
 
@@ -171,7 +192,6 @@ impl Time {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
 
     use domain::Views;
     use futures_util::StreamExt;
@@ -245,7 +265,7 @@ mod tests {
     async fn the_log_is_read_once_per_interval_from_where_the_client_is() {
         let log = Script::of([Some(1), Some(5)]);
         let (chunks, _) = all(log.clone(), Mode::Hold, Some("ab.1")).await;
-        assert_eq!(chunks[1], "id: ab.5\nevent: EVENT_CHANGED\ndata: {}\n\n");
+        assert_eq!(chunks[1], "id: ab.5-1-2\nevent: EVENT_CHANGED\ndata: {}\n\n");
         assert_eq!(chunks[2..], [": keepalive\n\n", "id: ab.5\nretry: 500\n\n"]);
         let reads = log.reads.lock().unwrap();
         assert_eq!((reads[..4].to_vec(), reads.len()), (vec![1, 1, 5, 5], 51));

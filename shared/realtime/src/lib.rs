@@ -14,6 +14,7 @@ mod fold;
 mod follow;
 mod policy;
 mod session;
+mod shared;
 pub mod socket;
 
 pub use block::{Block, Data, Frame};
@@ -21,3 +22,4 @@ pub use delta::Delta;
 pub use follow::{Log, UserLog, excuse, follow};
 pub use policy::{Mode, Policy};
 pub use session::{Next, Opening, Session};
+pub use shared::{Hub, SharedLog};

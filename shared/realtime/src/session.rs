@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_first_connect_gets_the_metadata_and_the_cursor() {
         let (session, blocks) = opened(Mode::Burst, None, &head(3600));
-        assert_eq!(told(&blocks), [(UserMetadata, "ab.40".into())]);
+        assert_eq!(told(&blocks), [(UserMetadata, "ab.40-0-1".into())]);
         assert_eq!(session.next(NOW), Next::Read(40));
     }
 
@@ -281,7 +281,7 @@ mod tests {
             [
                 (UserMetadata, "none.0~40~1".into()),
                 (EventChanged, "none.0~40~3".into()),
-                (SomedayEventChanged, "ab.40".into())
+                (SomedayEventChanged, "ab.40-0-7".into())
             ]
         );
     }
@@ -289,21 +289,21 @@ mod tests {
     #[test]
     fn a_new_user_whom_nothing_has_happened_to_is_told_of_no_change() {
         let (_, blocks) = opened(Mode::Burst, None, &Head { seq: 0, ..head(0) });
-        assert_eq!(told(&blocks), [(UserMetadata, "ab.0".into())]);
+        assert_eq!(told(&blocks), [(UserMetadata, "ab.0-0-1".into())]);
     }
 
     #[test]
     fn a_reconnect_is_told_what_changed_since() {
         let (session, blocks) =
             opening(Mode::Burst, Some("ab.30")).answer(&head(9), Some(changes(40, GRID)), NOW);
-        assert_eq!(told(&blocks), [(UserMetadata, "ab.30~40~1".into()), (EventChanged, "ab.40".into())]);
+        assert_eq!(told(&blocks), [(UserMetadata, "ab.30~40~1".into()), (EventChanged, "ab.40-30-3".into())]);
         assert_eq!(session.next(NOW), Next::Read(40));
     }
 
     #[test]
     fn a_reconnect_that_missed_nothing_gets_the_metadata_only() {
         let (_, blocks) = opened(Mode::Burst, Some("ab.40"), &head(9));
-        assert_eq!(told(&blocks), [(UserMetadata, "ab.40".into())]);
+        assert_eq!(told(&blocks), [(UserMetadata, "ab.40-40-1".into())]);
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
             let expected = [
                 (UserMetadata, "none.0~40~1".into()),
                 (EventChanged, "none.0~40~3".into()),
-                (SomedayEventChanged, "ab.40".into()),
+                (SomedayEventChanged, "ab.40-0-7".into()),
             ];
             assert_eq!(told(&blocks), expected, "{unknown}");
             assert_eq!(session.next(NOW), Next::Read(40), "{unknown}");
@@ -335,7 +335,7 @@ mod tests {
         let (mut session, _) = opened(Mode::Burst, None, &head(3600));
         assert!(!is_over(&session, after(19)) && is_over(&session, after(20)));
         let blocks = session.told(&changes(41, GRID), None, after(19));
-        assert_eq!(told(&blocks), [(EventChanged, "ab.41".into())]);
+        assert_eq!(told(&blocks), [(EventChanged, "ab.41-40-2".into())]);
         assert!(!is_over(&session, after(38)));
         let id = Some(Cursor::new("ab", 41));
         let end = Block::End { id, retry: Duration::from_secs(5) };
@@ -396,7 +396,7 @@ mod tests {
             [
                 (UserMetadata, "ab.40~42~1".into()),
                 (EventChanged, "ab.40~42~3".into()),
-                (ImportGcalStart, "ab.42".into())
+                (ImportGcalStart, "ab.42-40-11".into())
             ]
         );
     }

@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::Head;
+use crate::{Error, Head, Store};
 
 /// The bytes of a tag.
 const TAG: usize = 12;
@@ -44,8 +44,16 @@ pub enum Stage {
     /// Nothing: the client knows all up to the rev.
     #[default]
     Whole,
-    /// The client was told some names of an answer that leads to `upto`, not all. Coming back it is told all of it again; what this is for is that no
-    /// two frames with different content have the same id.
+    /// The same, and by which answer it came there. The last frame of an answer has this for its id, so that no two frames with different content have the
+    /// same one.
+    Via {
+        /// Where the answer began.
+        after: Rev,
+        /// The names that it had, a bit each.
+        names: u8,
+    },
+    /// The client was told some names of an answer that leads to `upto`, not all. Coming back it is told all of it again. This is the id of the other frames of an
+    /// answer.
     Part {
         /// Where the answer leads.
         upto: Rev,
@@ -80,7 +88,7 @@ impl Cursor {
     pub fn is_known(&self, head: &Head, now: DateTime<Utc>) -> bool {
         let complete_from = match self.stage {
             Stage::Walk { began } => began,
-            Stage::Whole | Stage::Part { .. } => self.rev,
+            Stage::Whole | Stage::Via { .. } | Stage::Part { .. } => self.rev,
         };
         self.epoch == head.epoch && self.rev <= head.seq && complete_from >= head.floor(now)
     }
@@ -97,6 +105,7 @@ impl fmt::Display for Cursor {
         let Self { epoch, rev, stage } = self;
         match stage {
             Stage::Whole => write!(f, "{epoch}.{rev}"),
+            Stage::Via { after, names } => write!(f, "{epoch}.{rev}-{after}-{names}"),
             Stage::Part { upto, names } => write!(f, "{epoch}.{rev}~{upto}~{names}"),
             Stage::Walk { began } => write!(f, "{epoch}.{rev}_{began}"),
         }
@@ -114,15 +123,30 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, NoCursor> {
         let number = |text: &str| text.parse::<Rev>().map_err(|_| NoCursor);
         let (epoch, place) = text.rsplit_once('.').ok_or(NoCursor)?;
+        let names = |text: &str| text.parse::<u8>().map_err(|_| NoCursor);
         let (rev, stage) = if let Some((rev, rest)) = place.split_once('~') {
-            let (upto, names) = rest.split_once('~').ok_or(NoCursor)?;
-            (rev, Stage::Part { upto: number(upto)?, names: names.parse().map_err(|_| NoCursor)? })
+            let (upto, told) = rest.split_once('~').ok_or(NoCursor)?;
+            (rev, Stage::Part { upto: number(upto)?, names: names(told)? })
+        } else if let Some((rev, rest)) = place.split_once('-') {
+            let (after, told) = rest.split_once('-').ok_or(NoCursor)?;
+            (rev, Stage::Via { after: number(after)?, names: names(told)? })
         } else if let Some((rev, began)) = place.split_once('_') {
             (rev, Stage::Walk { began: number(began)? })
         } else {
             (place, Stage::Whole)
         };
         Ok(Self { epoch: epoch.to_owned(), rev: number(rev)?, stage })
+    }
+}
+
+impl Store {
+    /// Where the user's log ends. Whoever reads something after this and goes on from here misses nothing. One read.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`] when there is no such user.
+    pub async fn cursor(&self, user: UserId) -> Result<Cursor, Error> {
+        let head = self.head(user).await?;
+        Ok(Cursor::new(head.epoch, head.seq))
     }
 }
 
@@ -209,6 +233,7 @@ mod tests {
         vec![
             cursor.clone(),
             cursor.clone().at(Stage::Part { upto: 45, names: 3 }),
+            cursor.clone().at(Stage::Via { after: 40, names: 3 }),
             cursor.at(Stage::Walk { began: 99 }),
             Cursor::nowhere(),
             Cursor::new("ab12", Rev::MAX).at(Stage::Part { upto: Rev::MAX, names: u8::MAX }),
@@ -257,9 +282,21 @@ mod tests {
 
     #[test]
     fn what_is_under_a_seal_is_read_strictly() {
-        for garbage in
-            ["", "ab12", "ab12.", "ab12.x", "ab12.-1", "..", "a.1~2", "a.1~2~300", "a.1_", "a.1~2~3~4"]
-        {
+        for garbage in [
+            "",
+            "ab12",
+            "ab12.",
+            "ab12.x",
+            "ab12.-1",
+            "..",
+            "a.1~2",
+            "a.1~2~300",
+            "a.1_",
+            "a.1~2~3~4",
+            "a.1-2",
+            "a.1-2-x",
+            "a.-1-2-3",
+        ] {
             assert!(garbage.parse::<Cursor>().is_err(), "{garbage}");
         }
     }

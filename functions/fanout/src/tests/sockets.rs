@@ -132,7 +132,7 @@ async fn every_connection_of_a_user_is_told_of_a_change_and_no_other() {
     let fanout = fanout(connected, Gateway::default());
     assert_eq!(fanout.handle(vec![saved(1, ANA, 41), saved(2, ANA, 42)]).await, None);
     let expected = json!({
-        "type": "EVENT_CHANGED", "id": sealed(ANA, "ab.42"), "after": sealed(ANA, "ab.40"),
+        "type": "EVENT_CHANGED", "id": sealed(ANA, "ab.42-40-2"), "cursor": sealed(ANA, "ab.42"), "after": sealed(ANA, "ab.40"),
         "ids": ["66aa01bb02cc03dd04ee05ff"],
     });
     assert_eq!(fanout.posts.to("a1"), [expected.clone()]);

@@ -150,5 +150,5 @@ async fn a_cursor_of_somebody_else_tells_nothing_of_him() {
     assert_eq!(metadata.json(), stranger.metadata().await.ok());
     let own = stranger.stream().await;
     own.frame("USER_METADATA").await;
-    assert_eq!(resumed.cursor(), own.cursor());
+    assert_eq!(resumed.rev(), own.rev());
 }

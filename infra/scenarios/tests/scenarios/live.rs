@@ -1,6 +1,6 @@
 //! What an open tab hears.
 
-use scenarios::{Browser, EventStream, Frame, TestApp, id, someday, timed};
+use scenarios::{Browser, EventStream, Frame, TestApp, id, rev, someday, timed};
 use serde_json::json;
 
 const GRID: &str = "EVENT_CHANGED";
@@ -12,7 +12,7 @@ fn assert_cursors_only_move_forward(stream: &EventStream) {
     let mut newest = 0;
     for frame in stream.frames() {
         let id = frame.id.clone().unwrap_or_else(|| panic!("{frame:?} has no id"));
-        let rev: u64 = id.rsplit_once('.').unwrap().1.parse().unwrap();
+        let rev = rev(&id);
         assert!(rev >= newest, "{id} comes after {newest}");
         newest = rev;
     }
@@ -115,7 +115,7 @@ async fn a_stream_that_was_cut_while_much_happened_ends_where_the_open_one_does(
     let newest = newest_cursor(&browser).await;
     open.until_cursor(&newest).await;
     reopened.until_cursor(&newest).await;
-    assert_eq!(open.cursor(), reopened.cursor());
+    assert_eq!(open.rev(), reopened.rev());
     for view in [GRID, SOMEDAY] {
         assert!(open.count(view) > 0 && reopened.count(view) > 0, "{view}");
     }

@@ -126,14 +126,15 @@ mod tests {
         let expected = [
             line(UserMetadata, "ab.40", "ab.40~44~1", 0),
             line(EventChanged, "ab.40~44~1", "ab.40~44~3", 1),
-            line(SomedayEventChanged, "ab.40~44~3", "ab.44", 1),
+            line(SomedayEventChanged, "ab.40~44~3", "ab.44-40-7", 1),
         ];
         assert_eq!(told(&entries), expected);
     }
 
     #[test]
     fn a_gap_between_entries_is_a_gap_between_frames() {
-        let expected = [line(EventChanged, "ab.40", "ab.41", 1), line(EventChanged, "ab.42", "ab.43", 1)];
+        let expected =
+            [line(EventChanged, "ab.40", "ab.41-40-2", 1), line(EventChanged, "ab.42", "ab.43-42-2", 1)];
         assert_eq!(told(&[edit(43, 1, GRID), edit(41, 1, GRID)]), expected);
     }
 
@@ -142,8 +143,10 @@ mod tests {
         let wanted = Notice::Wanted(Job::Pull { user: USER });
         assert_eq!(told(&[notice(41, wanted)]), []);
         let entries = [notice(41, Notice::GoogleRevoked), notice(42, Notice::Metadata)];
-        let expected =
-            [line(UserMetadata, "ab.40", "ab.40~42~1", 0), line(GoogleRevoked, "ab.40~42~1", "ab.42", 0)];
+        let expected = [
+            line(UserMetadata, "ab.40", "ab.40~42~1", 0),
+            line(GoogleRevoked, "ab.40~42~1", "ab.42-40-33", 0),
+        ];
         assert_eq!(told(&entries), expected);
     }
 

@@ -16,7 +16,7 @@ pub use visit::{Answer, Malformed, Visit};
 use contract::socket::{SocketFrame, SocketName};
 use contract::stream::StreamEvent;
 use domain::EventId;
-use store::{Changes, Seal};
+use store::{Changes, Seal, Stage};
 
 use crate::block::{Data, Frame};
 
@@ -24,13 +24,18 @@ use crate::block::{Data, Frame};
 fn chained(frames: Vec<Frame>, changes: &Changes, seal: &Seal, after: &mut String) -> Vec<SocketFrame> {
     let link = |frame: Frame| {
         let id = seal.seal(&frame.id);
+        let cursor = match frame.id.stage {
+            Stage::Via { .. } => Some(seal.seal(&frame.id.at(Stage::Whole))),
+            _ => None,
+        };
         let data = match frame.data {
             Data::Import(outcome) => Some(outcome),
             Data::Nothing | Data::Metadata(_) => None,
         };
         SocketFrame {
-            id: Some(id.clone()),
-            after: Some(std::mem::replace(after, id)),
+            after: Some(std::mem::replace(after, cursor.clone().unwrap_or_else(|| id.clone()))),
+            id: Some(id),
+            cursor,
             ids: ids(frame.event, changes),
             data,
             ..SocketFrame::new(SocketName::Event(frame.event))

@@ -149,6 +149,12 @@ mod tests {
 
     /// Names, and cursors with their seal broken off.
     fn told(frames: &[SocketFrame]) -> Vec<(SocketName, String, String)> {
+        for frame in frames {
+            let at = |text: &Option<String>| text.as_ref().map(|text| seal().open(text).unwrap());
+            let moved =
+                at(&frame.cursor).is_none_or(|cursor| Some(cursor.rev) == at(&frame.id).map(|id| id.rev));
+            assert!(moved, "{frame:?}");
+        }
         let plain = |text: &Option<String>| match text {
             Some(text) => seal().open(text).unwrap().to_string(),
             None => "-".to_owned(),
@@ -178,7 +184,7 @@ mod tests {
             [
                 event(UserMetadata, "ab.30", "ab.30~40~1"),
                 event(EventChanged, "ab.30~40~1", "ab.30~40~3"),
-                event(SomedayEventChanged, "ab.30~40~3", "ab.40"),
+                event(SomedayEventChanged, "ab.30~40~3", "ab.40-30-7"),
                 line(SocketName::Ready, "ab.40", "ab.40"),
             ]
         );

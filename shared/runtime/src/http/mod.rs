@@ -49,12 +49,12 @@ pub async fn run(router: Router, web: &Web) -> Result<(), Error> {
     lambda_http::run(measure::Measured::new(service(router, web))).await
 }
 
-/// Serves a router whose responses are streamed.
+/// Serves a router whose responses are streamed; several at a time where the platform says so (`AWS_LAMBDA_MAX_CONCURRENCY`).
 ///
 /// # Errors
 /// Only when the Lambda runtime itself fails.
 pub async fn run_streaming(router: Router, web: &Web) -> Result<(), Error> {
-    lambda_http::run_with_streaming_response(measure::Measured::new(service(router, web))).await
+    lambda_http::run_with_streaming_response_concurrent(measure::Measured::new(service(router, web))).await
 }
 
 #[cfg(test)]
