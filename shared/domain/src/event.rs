@@ -237,6 +237,7 @@ impl Event {
             description: self.description.clone().filter(|text| !text.is_empty()),
             span: self.span.clone(),
             priority: self.priority,
+            rule: None,
         }
     }
 }

@@ -27,7 +27,7 @@ pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
 pub use event::{Draft, Event, Origin, Priority, Repeat, Scope, Shelf, check_order};
 pub use id::{CalendarId, EventId, GoogleEventId, PriorityId, UserId};
 pub use job::Job;
-pub use merge::{Field, Merged, Shared, merge};
+pub use merge::{Field, Merged, Rule, Shared, merge};
 pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};
 pub use plan::{Context, Steps, delete, reaches_beyond, reorder, save};
 pub use record::{Address, Change, Link, Record, Rev, Seen, Views};

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Priority, Span};
+use crate::{Priority, Recurrence, Span, Zone};
 
 /// What an event's copies here and at Google have in common. Empty texts are absent, because Google drops them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,12 +20,39 @@ pub struct Shared {
     pub span: Span,
     /// Kept at Google as a private extended property.
     pub priority: Priority,
+    /// Google's `recurrence` and the zone of its `start`; none for what is no series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+}
+
+/// How a series recurs. Merges as one: lines of two rules together would be a third.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Where its wall-clock time stays the same.
+    pub zone: Zone,
+    /// The lines.
+    pub recurrence: Recurrence,
+}
+
+impl Rule {
+    /// Whether both make the same slots, as far as Google can tell. A zone says nothing about days.
+    fn is_same(&self, other: &Self, is_all_day: bool) -> bool {
+        let is_same_zone = is_all_day || self.zone.iana() == other.zone.iana();
+        is_same_zone && self.recurrence.is_same(&other.recurrence)
+    }
 }
 
 impl Shared {
     /// Whether both mean the same, however their times are written.
     pub fn is_same(&self, other: &Self) -> bool {
         FIELDS.iter().all(|field| field.is_same(self, other))
+    }
+}
+
+impl Shared {
+    /// Whether both recur alike.
+    pub fn is_same_rule(&self, other: &Self) -> bool {
+        Field::Rule.is_same(self, other)
     }
 }
 
@@ -38,9 +65,10 @@ pub enum Field {
     Description,
     Span,
     Priority,
+    Rule,
 }
 
-const FIELDS: [Field; 4] = [Field::Title, Field::Description, Field::Span, Field::Priority];
+const FIELDS: [Field; 5] = [Field::Title, Field::Description, Field::Span, Field::Priority, Field::Rule];
 
 impl Field {
     fn is_same(self, a: &Shared, b: &Shared) -> bool {
@@ -49,6 +77,12 @@ impl Field {
             Field::Description => a.description == b.description,
             Field::Span => a.span.is_same_time(&b.span),
             Field::Priority => a.priority == b.priority,
+            Field::Rule => match (&a.rule, &b.rule) {
+                (Some(ours), Some(theirs)) => {
+                    ours.is_same(theirs, a.span.is_all_day() && b.span.is_all_day())
+                }
+                (ours, theirs) => ours.is_none() && theirs.is_none(),
+            },
         }
     }
 
@@ -58,6 +92,7 @@ impl Field {
             Field::Description => to.description.clone_from(&from.description),
             Field::Span => to.span.clone_from(&from.span),
             Field::Priority => to.priority = from.priority,
+            Field::Rule => to.rule.clone_from(&from.rule),
         }
     }
 }
@@ -111,7 +146,13 @@ mod tests {
     fn shared(title: &str, hour: u32) -> Shared {
         let time = |hour: u32| format!("2026-11-20T{hour:02}:00:00Z").parse::<EventTime>().unwrap();
         let span = Span::new(time(hour), time(hour + 1)).unwrap();
-        Shared { title: Some(title.into()), description: None, span, priority: Priority::Unassigned }
+        Shared {
+            title: Some(title.into()),
+            description: None,
+            span,
+            priority: Priority::Unassigned,
+            rule: None,
+        }
     }
 
     #[test]
@@ -138,11 +179,16 @@ mod tests {
     }
 
     fn any_shared() -> impl Strategy<Value = Shared> {
-        ("[ab]?", "[ab]?", 0u32..3, prop_oneof![Just(Priority::Work), Just(Priority::Own)]).prop_map(
-            |(title, description, hour, priority)| Shared {
+        let rule = proptest::option::of(prop_oneof![Just(("UTC", 2)), Just(("+00:00", 2)), Just(("UTC", 3))]);
+        ("[ab]?", "[ab]?", 0u32..3, prop_oneof![Just(Priority::Work), Just(Priority::Own)], rule).prop_map(
+            |(title, description, hour, priority, rule)| Shared {
                 title: Some(title).filter(|text| !text.is_empty()),
                 description: Some(description).filter(|text| !text.is_empty()),
                 priority,
+                rule: rule.map(|(zone, count)| Rule {
+                    zone: zone.parse().unwrap(),
+                    recurrence: Recurrence::parse(&[format!("RRULE:FREQ=DAILY;COUNT={count}")]).unwrap(),
+                }),
                 ..shared("", hour)
             },
         )

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventId, GoogleEventId, Role, Series, Shared, Shelf, Slot, Tag};
+use crate::{Event, EventId, GoogleEventId, Role, Rule, Series, Shared, Shelf, Slot, Tag};
 
 /// A position in a user's log of changes: gap-free, in commit order, starting at 1.
 pub type Rev = u64;
@@ -115,6 +115,17 @@ impl Record {
             Role::Series(series) if !self.is_deleted => Some(series),
             _ => None,
         }
+    }
+
+    /// What it has in common with its copy at Google.
+    pub fn shared(&self) -> Shared {
+        let rule = match &self.role {
+            Role::Series(series) => {
+                Some(Rule { zone: series.zone, recurrence: series.recurrence.clone() })
+            }
+            Role::Single | Role::Exception { .. } => None,
+        };
+        Shared { rule, ..self.event.shared() }
     }
 
     /// The event, unless it is deleted.

@@ -37,6 +37,22 @@ impl Zone {
         }
     }
 
+    /// The name of the zone for those who know IANA's names only, such as Google. A fixed distance of whole hours has one (`Etc/GMT-1` is an hour
+    /// *east*); any other becomes UTC, in which its instants stay the same, but days of the week may be others.
+    pub fn iana(&self) -> String {
+        match self {
+            Self::Named(zone) => zone.name().to_owned(),
+            Self::Fixed(offset) => {
+                let seconds = offset.local_minus_utc();
+                let hours = seconds / 3_600;
+                match seconds % 3_600 {
+                    0 if hours != 0 && (-12..=14).contains(&hours) => format!("Etc/GMT{:+}", -hours),
+                    _ => "UTC".to_owned(),
+                }
+            }
+        }
+    }
+
     /// The instant at which the wall shows this time. Of a time that comes twice, the first; a time that is skipped is read with the offset
     /// before the gap (RFC 5545 §3.3.5).
     pub fn instant(&self, wall_clock: NaiveDateTime) -> DateTime<Utc> {
@@ -137,6 +153,18 @@ mod tests {
         ] {
             assert_eq!(instant(name, wall_clock), utc, "{name} {wall_clock}");
         }
+    }
+
+    #[test]
+    fn a_fixed_offset_has_a_name_that_makes_the_same_instants() {
+        for (offset, name) in
+            [("+02:00", "Etc/GMT-2"), ("-08:00", "Etc/GMT+8"), ("+00:00", "UTC"), ("+05:30", "UTC")]
+        {
+            assert_eq!(zone(offset).iana(), name);
+        }
+        let noon = "2026-11-20T12:00:00".parse().unwrap();
+        assert_eq!(zone("Etc/GMT-2").instant(noon), zone("+02:00").instant(noon));
+        assert_eq!(zone("Europe/Berlin").iana(), "Europe/Berlin");
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub enum Checkpoint {
         is_repair: bool,
         /// The last event that was looked at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<domain::EventId>,
+        after: Option<crate::Position>,
     },
 }
 

@@ -65,6 +65,9 @@ pub(crate) fn event(id: UserId, event: EventId) -> Key {
     record(id, Address::Single(event))
 }
 
+/// The sort keys, first and last, of each kind of event, in their order.
+pub(crate) const KINDS_OF_EVENTS: [(&str, &str); 3] = [("E#", "E#~"), ("R#", "R#~"), ("X#", "X#~")];
+
 /// The sort keys, first and last, of the exceptions of a series.
 pub(crate) fn exceptions(tag: Tag) -> (String, String) {
     (exception(tag, Slot::ends(false).0), exception(tag, Slot::ends(true).1))

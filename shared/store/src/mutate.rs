@@ -1,5 +1,7 @@
 //! The one way to change what clients can see: read, plan, write all of it under `HEAD`, or start over.
 
+use std::collections::BTreeSet;
+
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use contract::user::Settings;
@@ -24,6 +26,17 @@ pub struct Reads {
     addresses: Vec<Address>,
     /// Ids that may lead to a series, of which the scope may ask for all exceptions.
     leading: Vec<(EventId, Scope)>,
+    /// Series of which all exceptions are read.
+    families: Vec<FamilyOf>,
+}
+
+/// Whose exceptions are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FamilyOf {
+    /// Those of the series with this id, whether the series itself is stored or not.
+    Any(EventId),
+    /// Those of the series with this id, if it is stored and not deleted.
+    Stored(EventId),
 }
 
 impl Reads {
@@ -31,14 +44,38 @@ impl Reads {
     pub fn leading(ids: impl IntoIterator<Item = EventId>, scope: Scope) -> Self {
         let leading: Vec<_> = ids.into_iter().map(|id| (id, scope)).collect();
         let addresses = leading.iter().flat_map(|(id, _)| Stored::addresses(*id));
-        Self { addresses: addresses.collect(), leading }
+        Self { addresses: addresses.collect(), leading, families: Vec::new() }
+    }
+
+    /// What lies in these places, and the exceptions of these series.
+    pub fn at(
+        addresses: impl IntoIterator<Item = Address>,
+        families: impl IntoIterator<Item = FamilyOf>,
+    ) -> Self {
+        // A batch must not name an item twice.
+        let addresses: BTreeSet<Address> = addresses.into_iter().collect();
+        let families = families.into_iter().collect();
+        Self { addresses: addresses.into_iter().collect(), leading: Vec::new(), families }
+    }
+
+    /// These, and those.
+    pub fn and(
+        self,
+        addresses: impl IntoIterator<Item = Address>,
+        families: impl IntoIterator<Item = FamilyOf>,
+    ) -> Self {
+        let both = Self::at(
+            self.addresses.into_iter().chain(addresses),
+            self.families.into_iter().chain(families),
+        );
+        Self { leading: self.leading, ..both }
     }
 }
 
 /// What is stored of these as single events.
 impl From<&[EventId]> for Reads {
     fn from(ids: &[EventId]) -> Self {
-        Self { addresses: ids.iter().map(|id| Address::Single(*id)).collect(), leading: Vec::new() }
+        Self { addresses: ids.iter().map(|id| Address::Single(*id)).collect(), ..Self::default() }
     }
 }
 
@@ -168,7 +205,16 @@ impl Store {
             Some((family.base.event.id, *id))
         });
         let families = beyond.map(|(series, id)| self.family(user, series, id));
-        for record in try_join_all(families).await?.into_iter().flatten() {
+        let wanted = reads.families.iter().filter_map(|family| match family {
+            FamilyOf::Any(id) => Some(Tag::of(*id)),
+            FamilyOf::Stored(id) => {
+                let tag = Tag::of(*id);
+                snapshot.records.get(Address::Series(tag)).and_then(Record::series).map(|_| tag)
+            }
+        });
+        let exceptions = wanted.map(|tag| self.exceptions(user, tag));
+        let (families, exceptions) = try_join(try_join_all(families), try_join_all(exceptions)).await?;
+        for record in families.into_iter().chain(exceptions).flatten() {
             snapshot.records.insert(record);
         }
         Ok(snapshot)

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Event, EventId, Record, UserId};
+use domain::{Address, Event, EventId, Record, Records, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::item::EventItem;
@@ -57,6 +57,18 @@ pub enum IssueKind {
     },
 }
 
+/// How far a walk over all that is stored of events has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(String);
+
+impl Position {
+    /// At this record.
+    pub fn at(user: UserId, record: &Record) -> Self {
+        Self(key::record(user, record.address()).sk)
+    }
+}
+
 #[derive(Serialize)]
 struct IssueItem<'a> {
     #[serde(flatten)]
@@ -104,27 +116,53 @@ fn marks_prefix(calendar: &str, traversal: u64) -> String {
 }
 
 impl Store {
-    /// The user's events in the order of their ids, tombstones included, after `after`; at most `limit`.
+    /// What lies in these places, in one round.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn records(
+        &self,
+        user: UserId,
+        addresses: impl IntoIterator<Item = Address>,
+    ) -> Result<Records, Error> {
+        let keys: Vec<Key> = addresses.into_iter().map(|address| key::record(user, address)).collect();
+        let items = self.table.batch_get(&keys).await?;
+        let records: Result<Records, _> = items
+            .into_iter()
+            .map(|item| serde_dynamo::from_item::<_, EventItem>(item).map(Record::from))
+            .collect();
+        Ok(records?)
+    }
+
+    /// All that is stored of the user's events after a position, tombstones included: single events, series, exceptions; at most `limit`.
     ///
     /// # Errors
     /// Any error of the store.
     pub async fn records_after(
         &self,
         user: UserId,
-        after: Option<EventId>,
+        after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Record>, Error> {
-        let Key { pk, sk: last } = key::event(user, EventId::new([0xff; 12]));
-        let first = after.unwrap_or(EventId::new([0; 12]));
-        let condition = Expression::new("pk = :pk AND sk BETWEEN :first AND :last")
-            .value(":pk", pk)?
-            .value(":first", key::event(user, first).sk)?
-            .value(":last", last)?;
-        // Both ends are inclusive: one more, should the first be the one that was seen.
-        let query = Query { index: None, condition, limit: Some(limit + 1) };
-        let items: Vec<EventItem> = self.table.query(query).await?;
-        let records = items.into_iter().map(Record::from).filter(|record| Some(record.event.id) != after);
-        Ok(records.take(limit).collect())
+        let after = after.map_or("", |Position(sk)| sk.as_str());
+        let mut records: Vec<Record> = Vec::new();
+        for (first, last) in key::KINDS_OF_EVENTS {
+            let missing = limit.saturating_sub(records.len());
+            if missing == 0 || after >= last {
+                continue;
+            }
+            let condition = Expression::new("pk = :pk AND sk BETWEEN :first AND :last")
+                .value(":pk", key::user(user))?
+                .value(":first", after.max(first))?
+                .value(":last", last)?;
+            // Both ends are inclusive: one more, should the first be the one that was seen.
+            let query = Query { index: None, condition, limit: Some(missing + 1) };
+            let items: Vec<EventItem> = self.table.query(query).await?;
+            let new = items.into_iter().map(Record::from);
+            let new = new.filter(|record| key::record(user, record.address()).sk != after);
+            records.extend(new.take(missing));
+        }
+        Ok(records)
     }
 
     /// All events that a traversal has marked.

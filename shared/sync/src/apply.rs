@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use domain::{EventId, GoogleEventId, Origin, UserId};
 use google::calendar;
-use store::{Issue, Plan, Snapshot};
+use store::{Issue, IssueKind, Plan, Snapshot};
 
-use crate::plan::{Decision, decide};
+use crate::family::{self, Resolution};
 use crate::translate::{self, Skipped, Theirs};
 use crate::{Error, Sync, connected};
 
@@ -17,14 +18,23 @@ const BYTES: usize = 1_000_000;
 /// A page, sorted out.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    /// What there is to decide about, in Google's order; of a copy that comes twice, the newer version.
+    /// What there is to decide about, exceptions last, else in Google's order; of a copy that comes twice, the newer version.
     pub events: Vec<Theirs>,
     /// Entries that are events of ours to be.
     pub live: u32,
-    /// Series and their occurrences.
-    pub recurring: u32,
-    /// Entries whose times cannot be read.
-    pub unreadable: u32,
+    /// Entries that cannot be read, and why.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An entry that cannot be read. It stays as it is on both sides.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    /// The event's id here.
+    pub id: EventId,
+    /// Why.
+    pub reason: Skipped,
+    /// When it last changed, by Google's clock.
+    pub updated: Option<DateTime<Utc>>,
 }
 
 impl Page {
@@ -34,15 +44,20 @@ impl Page {
         for item in items {
             match translate::read(item) {
                 Ok(theirs) => page.take(theirs, &mut places),
-                Err(Skipped::Recurring) => page.recurring += 1,
-                Err(Skipped::Unreadable) => page.unreadable += 1,
+                Err(reason) => page.unreadable.push(Unreadable {
+                    id: EventId::of_google(&GoogleEventId::new(item.id.as_str())),
+                    reason,
+                    updated: item.updated,
+                }),
             }
         }
+        // What comes after its series finds it.
+        page.events.sort_by_key(|theirs| matches!(theirs, Theirs::Exception(_)));
         page
     }
 
     fn take(&mut self, theirs: Theirs, places: &mut BTreeMap<GoogleEventId, usize>) {
-        if matches!(theirs, Theirs::Live(_)) {
+        if theirs.copy().is_some() {
             self.live += 1;
         }
         match places.get(theirs.google_id()).and_then(|place| self.events.get_mut(*place)) {
@@ -58,8 +73,8 @@ impl Page {
 
 /// Whether `a` is an older version than `b`; what has no time is taken to be in order.
 fn is_older(a: &Theirs, b: &Theirs) -> bool {
-    match (a, b) {
-        (Theirs::Live(a), Theirs::Live(b)) => a.updated < b.updated,
+    match (a.copy(), b.copy()) {
+        (Some(a), Some(b)) => a.updated < b.updated,
         _ => false,
     }
 }
@@ -81,7 +96,6 @@ impl Sync {
         }
         while let Some(chunk) = chunks.pop() {
             let is_last = chunks.is_empty();
-            let ids: Vec<EventId> = chunk.iter().map(Theirs::id).collect();
             let now = self.clock.now();
             let plan = |snapshot: &Snapshot| {
                 let mut plan = self.plan(user, chunk, origin, snapshot)?;
@@ -90,13 +104,33 @@ impl Sync {
                 }
                 Ok(plan)
             };
-            match self.store.mutate(user, &ids, now, plan).await {
+            match self.store.mutate(user, family::reads(chunk), now, plan).await {
                 Err(Error::TooLarge) if chunk.len() > 1 => {
                     let (first, second) = chunk.split_at(chunk.len() / 2);
                     chunks.extend([second, first]);
                 }
                 other => drop(other?),
             }
+        }
+        Ok(())
+    }
+
+    /// Records which entries of a page cannot be read. They are left as they are on both sides. A repetition records nothing new.
+    pub(crate) async fn park_unreadable(&self, user: UserId, page: &Page) -> Result<(), Error> {
+        let now = self.clock.now();
+        for entries in page.unreadable.chunks(Plan::LIMIT) {
+            tracing::info!(%user, unreadable = entries.len(), "events are passed over");
+            let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+                connected(snapshot)?;
+                let mut plan = Plan::default();
+                for Unreadable { id, reason, updated } in entries {
+                    let kind = IssueKind::Parked { reason: reason.to_string() };
+                    let issue = Issue { event: *id, kind, at: updated.unwrap_or(now) };
+                    plan.record_issue(&self.store, user, &issue)?;
+                }
+                Ok(plan)
+            };
+            self.store.mutate(user, &[], now, plan).await?;
         }
         Ok(())
     }
@@ -112,15 +146,20 @@ impl Sync {
         let now = self.clock.now();
         let mut plan = Plan::default();
         let mut issues = 0;
+        // Each is decided on top of what became of those before: an exception changes its series.
+        let mut records = snapshot.records.clone();
         for theirs in chunk {
-            let Decision { change, conflict } = decide(snapshot.record(theirs.id()), theirs, origin, now);
-            plan.steps.commit.extend(change);
-            if let Some(kind) = conflict {
+            let Resolution { steps, conflicts } = family::resolve(&records, theirs, origin, now);
+            records.apply(&steps);
+            plan.steps = plan.steps.then(steps);
+            for (event, kind) in conflicts {
                 issues += 1;
-                plan.record_issue(&self.store, user, &Issue { event: theirs.id(), kind, at: now })?;
+                plan.record_issue(&self.store, user, &Issue { event, kind, at: now })?;
             }
         }
-        if plan.steps.commit.len() + issues > Plan::LIMIT { Err(Error::TooLarge) } else { Ok(plan) }
+        // What one event takes along is written in steps if it has to be.
+        let is_too_large = plan.steps.len() + issues > Plan::LIMIT && chunk.len() > 1;
+        if is_too_large { Err(Error::TooLarge) } else { Ok(plan) }
     }
 }
 
@@ -132,10 +171,7 @@ fn chunks(mut events: &[Theirs]) -> Vec<&[Theirs]> {
         let mut bytes = 0;
         let mut ids = BTreeSet::new();
         let fits = events.iter().take(Plan::LIMIT).take_while(|theirs| {
-            bytes += match theirs {
-                Theirs::Live(copy) => copy.link.raw.len(),
-                Theirs::Gone(_) => 0,
-            };
+            bytes += theirs.copy().map_or(0, |copy| copy.link.raw.len());
             bytes <= BYTES && ids.insert(theirs.id())
         });
         // One that is too large on its own must go alone.

@@ -9,19 +9,18 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    EventId, GoogleEventId, GoogleStatus, ImportFlag, ImportOperation, ImportOutcome, ImportStatus, Job,
-    Notice, Origin, Record,
+    Address, EventId, GoogleEventId, GoogleStatus, ImportFlag, ImportOperation, ImportOutcome, ImportStatus,
+    Job, Link, Notice, Origin, Record, Role, Tag,
 };
 use google::calendar::{EventPage, Traversal};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{CalendarState, Checkpoint, Due, Issue, Plan, Snapshot};
+use store::{CalendarState, Checkpoint, Due, FamilyOf, Issue, Plan, Position, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::apply::Page;
-use crate::plan::{Decision, decide, unsent};
-use crate::pull::log_skipped;
-use crate::translate::{self, Theirs};
+use crate::family::{self, Resolution};
+use crate::translate::{self, Exception, Theirs};
 use crate::{Error, IMPORT_LEASE, Progress, Sync, connected, plan_of};
 
 /// The calendar that is read.
@@ -173,7 +172,7 @@ impl Sync {
         tally: Tally,
     ) -> Result<(), Error> {
         let sorted = Page::sort_out(&page.items);
-        log_skipped(&sorted);
+        self.park_unreadable(account.user, &sorted).await?;
         let Tally { traversal, pages, events, is_repair } = tally;
         let (pages, events) = (pages + 1, events + sorted.live);
         let mut next = state.clone();
@@ -189,7 +188,8 @@ impl Sync {
             }
         }
         let now = self.clock.now();
-        let seen: Vec<EventId> = sorted.events.iter().map(Theirs::id).collect();
+        let unreadable = sorted.unreadable.iter().map(|entry| entry.id);
+        let seen: Vec<EventId> = sorted.events.iter().map(Theirs::id).chain(unreadable).collect();
         let origin = if is_repair { Origin::Google } else { Origin::GoogleImport };
         let mark = (state.calendar.as_str(), traversal, pages);
         self.apply(account.user, &sorted.events, origin, |plan: &mut Plan, snapshot: &Snapshot| {
@@ -208,37 +208,40 @@ impl Sync {
         &self,
         account: &mut Account,
         state: &mut CalendarState,
-        after: Option<EventId>,
+        after: Option<Position>,
         seen: &BTreeSet<EventId>,
         tally: Tally,
     ) -> Result<(), Error> {
-        let records = self.store.records_after(account.user, after, STEP).await?;
-        let Some(last) = records.last().map(|record| record.event.id) else {
+        let records = self.store.records_after(account.user, after.as_ref(), STEP).await?;
+        let Some(last) = records.last().map(|record| Position::at(account.user, record)) else {
             return self.end(account, state, tally).await;
         };
         let missing = self.confirm_missing(account, &state.calendar, &records, seen).await?;
         let Tally { traversal, pages, events, is_repair } = tally;
         let mut next = state.clone();
         next.checkpoint = Some(Checkpoint::Sweep { traversal, pages, events, is_repair, after: Some(last) });
-        let ids: Vec<EventId> = records.iter().map(|record| record.event.id).collect();
         let now = self.clock.now();
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             let mut plan = plan_of(leased(connected(snapshot)?, now), []);
-            for record in ids.iter().filter_map(|id| snapshot.record(*id)) {
-                let theirs = missing.iter().find(|theirs| theirs.id() == record.event.id);
-                let Decision { change, conflict } = theirs
-                    .map(|theirs| decide(Some(record), theirs, Origin::Google, now))
-                    .unwrap_or_default();
-                if let Some(kind) = conflict {
-                    let issue = Issue { event: record.event.id, kind, at: now };
+            let mut current = snapshot.records.clone();
+            for theirs in &missing {
+                let Resolution { steps, conflicts } = family::resolve(&current, theirs, Origin::Google, now);
+                current.apply(&steps);
+                plan.steps = plan.steps.then(steps);
+                for (event, kind) in conflicts {
+                    let issue = Issue { event, kind, at: now };
                     plan.record_issue(&self.store, account.user, &issue)?;
                 }
-                plan.steps.commit.extend(change.or_else(|| unsent(record)));
+            }
+            for address in records.iter().map(Record::address) {
+                let steps = family::unsent(&current, address);
+                current.apply(&steps);
+                plan.steps = plan.steps.then(steps);
             }
             plan.put_calendar(&self.store, account.user, &next)?;
             Ok(plan)
         };
-        self.store.mutate(account.user, &ids, now, plan).await?;
+        self.store.mutate(account.user, walk_reads(&records, &missing), now, plan).await?;
         next.generation += 1;
         *state = next;
         Ok(())
@@ -256,15 +259,36 @@ impl Sync {
         let unseen = records
             .iter()
             .filter(|record| record.live().is_some() && !record.is_dirty && !seen.contains(&record.event.id));
-        for link in unseen.filter_map(|record| record.link.as_ref()) {
+        for record in unseen {
+            let Some(link) = &record.link else { continue };
             let found = self.look_up(account, calendar, &link.id).await?;
             let theirs = match found {
                 Some(event) => translate::read(&event).ok(),
-                None => Some(Theirs::Gone(link.id.clone())),
+                None => self.forgotten(account, record, link).await?,
             };
             confirmed.extend(theirs);
         }
         Ok(confirmed)
+    }
+
+    /// What it means that Google knows nothing of a copy.
+    async fn forgotten(
+        &self,
+        account: &Account,
+        record: &Record,
+        link: &Link,
+    ) -> Result<Option<Theirs>, Error> {
+        let Role::Exception { series, slot } = record.role else {
+            return Ok(Some(Theirs::Gone(link.id.clone())));
+        };
+        let address = Address::Series(Tag::of(series));
+        let records = self.store.records(account.user, [address]).await?;
+        let series = records.get(address).and_then(|record| record.link.as_ref());
+        // Without its series at Google an exception is nothing there either way.
+        Ok(series.map(|series| {
+            let exception = Exception { id: link.id.clone(), series: series.id.clone(), slot, copy: None };
+            Theirs::Exception(Box::new(exception))
+        }))
     }
 
     /// An event as Google has it now; `None` when there is none.
@@ -332,6 +356,19 @@ impl Sync {
         self.store.mutate(account.user, &[], self.clock.now(), plan).await?;
         Ok(())
     }
+}
+
+/// What a step of the walk has to know: what it looks at, with the series of exceptions, and the exceptions of series that were never sent.
+fn walk_reads(records: &[Record], missing: &[Theirs]) -> Reads {
+    let series = records.iter().filter_map(|record| match record.role {
+        Role::Exception { series, .. } => Some(Address::Series(Tag::of(series))),
+        Role::Single | Role::Series(_) => None,
+    });
+    let unsent = records.iter().filter(|record| record.series().is_some() && record.link.is_none());
+    family::reads(missing).and(
+        records.iter().map(Record::address).chain(series),
+        unsent.map(|record| FamilyOf::Stored(record.event.id)),
+    )
 }
 
 fn is_repair(account: &Account) -> bool {

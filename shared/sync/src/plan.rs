@@ -1,4 +1,5 @@
-//! What to do about one event of Google's, given what is stored of it: a pure function over the three-way merge.
+//! What to do about one event of Google's, given what is stored of it: a pure function over the three-way merge. A series and an exception are
+//! decided about like a single event, the recurrence being a field like any other; what that means for the records beside it is [`crate::family`].
 //!
 //! The rules, in one place:
 //!
@@ -18,7 +19,7 @@
 //! | lives in another copy than the one this is about | any | nothing: a copy that we gave up says nothing about the one we made |
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Event, Field, Merged, Origin, Record, Views, merge};
+use domain::{Change, Event, Field, Link, Merged, Origin, Record, Role, Rule, Series, Shared, Views, merge};
 use store::IssueKind;
 
 use crate::translate::{self, Copy, Theirs};
@@ -42,19 +43,22 @@ impl Decision {
     }
 }
 
-/// Decides about one event. `origin` is what an event is said to come from that is new to us.
+/// Decides about one event, or one exception. `origin` is what an event is said to come from that is new to us; that it is an exception the caller has
+/// to say of a new one.
+///
 pub fn decide(stored: Option<&Record>, theirs: &Theirs, origin: Origin, now: DateTime<Utc>) -> Decision {
-    match (stored, theirs) {
-        (None, Theirs::Gone(_)) => Decision::nothing(),
-        (None, Theirs::Live(copy)) => {
+    match (stored, theirs.copy()) {
+        (None, None) => Decision::nothing(),
+        (None, Some(copy)) => {
             let event = translate::adopt(copy, origin, now);
-            Decision::of(Change::put(None, event, Some(copy.link.clone()), false))
+            let role = role(&Role::Single, copy.link.base.rule.as_ref(), &event).unwrap_or_default();
+            Decision::of(Change::new(None, Record::new(event, role, Some(copy.link.clone()))))
         }
-        (Some(stored), theirs) if is_about_another_copy(stored, theirs) => Decision::nothing(),
-        (Some(stored), Theirs::Gone(_)) => gone(stored),
-        (Some(stored), Theirs::Live(copy)) if is_known(stored, copy) => Decision::nothing(),
-        (Some(stored), Theirs::Live(copy)) if stored.is_deleted => restored(stored, copy, now),
-        (Some(stored), Theirs::Live(copy)) => merged(stored, copy, now),
+        (Some(stored), _) if is_about_another_copy(stored, theirs) => Decision::nothing(),
+        (Some(stored), None) => gone(stored),
+        (Some(stored), Some(copy)) if is_known(stored, copy) => Decision::nothing(),
+        (Some(stored), Some(copy)) if stored.is_deleted => restored(stored, copy, now),
+        (Some(stored), Some(copy)) => merged(stored, copy, now),
     }
 }
 
@@ -91,7 +95,7 @@ fn gone(stored: &Record) -> Decision {
         change.record.link = None;
         return Decision::of(change);
     }
-    let is_edited = stored.is_dirty && !stored.event.shared().is_same(&link.base);
+    let is_edited = stored.is_dirty && !stored.shared().is_same(&link.base);
     if is_edited { Decision::nothing() } else { Decision::of(Change::delete(stored, false)) }
 }
 
@@ -105,8 +109,30 @@ fn restored(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let mut event = translate::overlay(&stored.event, copy.link.base.clone());
     (event.is_someday, event.updated_at, event.google_id) = (false, now, Some(copy.link.id.clone()));
     let lost = stored.is_dirty.then(|| conflict(stored.event.clone(), Vec::new()));
-    let change = Change::put(Some(stored), event, Some(copy.link.clone()), false);
-    Decision { change: Some(change), conflict: lost }
+    let change = put(stored, event, &copy.link.base, &copy.link, false);
+    Decision { change, conflict: lost }
+}
+
+/// What an event is with this rule, having been `before`; none when the rule makes no occurrence of it.
+fn role(before: &Role, rule: Option<&Rule>, event: &Event) -> Option<Role> {
+    match (before, rule) {
+        (Role::Exception { .. }, _) => Some(before.clone()),
+        (_, None) => Some(Role::Single),
+        (before, Some(Rule { zone, recurrence })) => {
+            let exceptions = match before {
+                Role::Series(series) => series.exceptions.clone(),
+                _ => Default::default(),
+            };
+            Series::new(event, *zone, recurrence.clone(), exceptions).ok().map(Role::Series)
+        }
+    }
+}
+
+/// The step to `event`, which is what `value` says.
+fn put(stored: &Record, event: Event, value: &Shared, link: &Link, is_dirty: bool) -> Option<Change> {
+    let role = role(&stored.role, value.rule.as_ref(), &event)?;
+    let record = Record { is_dirty, ..Record::new(event, role, Some(link.clone())) };
+    Some(Change::new(Some(stored), record))
 }
 
 /// It lives on both sides.
@@ -120,7 +146,7 @@ fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let ours_is_later = has_edit && copy.updated.is_some_and(|theirs| stored.event.updated_at > theirs);
     let base = stored.link.as_ref().map(|link| &link.base);
     let Merged { value, changes_ours, changes_theirs, conflicts } =
-        merge(base, &stored.event.shared(), &copy.link.base, ours_is_later);
+        merge(base, &stored.shared(), &copy.link.base, ours_is_later);
     let is_dirty = has_edit && (changes_theirs || is_someday);
     let lost = (has_edit && !conflicts.is_empty()).then(|| {
         let loser = match ours_is_later {
@@ -130,18 +156,28 @@ fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
         conflict(loser, conflicts)
     });
     if changes_ours {
-        let mut event = translate::overlay(&stored.event, value);
+        let mut event = translate::overlay(&stored.event, value.clone());
         if !is_dirty {
             event.updated_at = now;
         }
-        let change = Change::put(Some(stored), event, Some(copy.link.clone()), is_dirty);
-        return Decision { change: Some(change), conflict: lost };
+        let change = put(stored, event, &value, &copy.link, is_dirty);
+        return match change {
+            Some(_) => Decision { change, conflict: lost },
+            None => taken(stored, copy, now),
+        };
     }
     if !has_edit && base.is_some_and(|base| base.is_same(&copy.link.base)) {
         // Only something that we do not know changed. Our next write will be refused as stale, and then learn of it.
         return Decision::nothing();
     }
     Decision { change: Some(relinked(stored, copy, is_dirty)), conflict: lost }
+}
+
+/// One side's start under the other side's rule makes no occurrence. Google's version is whole, so it is taken.
+fn taken(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
+    let event = Event { updated_at: now, ..translate::overlay(&stored.event, copy.link.base.clone()) };
+    let change = put(stored, event, &copy.link.base, &copy.link, false);
+    Decision { change, conflict: Some(conflict(stored.event.clone(), vec![Field::Span, Field::Rule])) }
 }
 
 fn conflict(lost: Event, fields: Vec<Field>) -> IssueKind {
@@ -159,13 +195,6 @@ fn settled(stored: &Record) -> Change {
     Change { record: Record { is_dirty: false, ..stored.clone() }, views: Views::default() }
 }
 
-/// The same event, to be sent: no client can see it.
-pub fn unsent(stored: &Record) -> Option<Change> {
-    let is_missing = stored.live().is_some_and(|event| !event.is_someday) && stored.link.is_none();
-    let record = Record { is_dirty: true, ..stored.clone() };
-    (is_missing && !stored.is_dirty).then(|| Change { record, views: Views::default() })
-}
-
 #[cfg(test)]
 mod tests {
     use domain::{GoogleEventId, Link, Priority, Role, Shared, Span};
@@ -180,7 +209,13 @@ mod tests {
     fn shared(title: &str, hour: u32) -> Shared {
         let time = |hour: u32| format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap();
         let span = Span::new(time(hour), time(hour + 1)).unwrap();
-        Shared { title: Some(title.into()), description: None, span, priority: Priority::Unassigned }
+        Shared {
+            title: Some(title.into()),
+            description: None,
+            span,
+            priority: Priority::Unassigned,
+            rule: None,
+        }
     }
 
     fn copy(base: Shared, version: i64) -> Copy {
@@ -328,17 +363,6 @@ mod tests {
         let change = run(&stored, &live(shared("a", 1), 2)).change.unwrap();
         assert!(!change.record.is_dirty && change.views == Views::default());
         assert_eq!(change.record.link.unwrap().etag, "\"2\"");
-    }
-
-    #[test]
-    fn what_google_never_had_is_to_be_sent_and_someday_events_are_not() {
-        let stored = Record { link: None, ..record(shared("a", 1)) };
-        assert!(unsent(&stored).unwrap().record.is_dirty);
-        assert!(unsent(&record(shared("a", 1))).is_none());
-        let mut someday = stored.clone();
-        someday.event.is_someday = true;
-        assert!(unsent(&someday).is_none());
-        assert!(unsent(&Record { is_deleted: true, ..stored }).is_none());
     }
 
     prop_compose! {

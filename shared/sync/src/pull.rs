@@ -94,7 +94,7 @@ impl Sync {
         page: EventPage,
     ) -> Result<(), Error> {
         let sorted = Page::sort_out(&page.items);
-        log_skipped(&sorted);
+        self.park_unreadable(account.user, &sorted).await?;
         let mut next = state.clone();
         match page.next_page_token {
             Some(token) => next.checkpoint = Some(Checkpoint::Delta { page: token }),
@@ -125,11 +125,5 @@ impl Sync {
         let now = self.clock.now();
         let is_watched = state.watch.as_ref().is_some_and(|watch| now < watch.expires_at);
         now + if is_watched { SILENCE } else { POLL }
-    }
-}
-
-pub(crate) fn log_skipped(page: &Page) {
-    if page.recurring + page.unreadable > 0 {
-        tracing::info!(recurring = page.recurring, unreadable = page.unreadable, "events were passed over");
     }
 }

@@ -2,9 +2,15 @@
 //!
 //! A write to Google is the event as Google last sent it with our fields laid over it, so that whatever we do not know survives. Our own
 //! mark lies in the private extended properties, under the names that the old backend used for priority and origin.
+//!
+//! A series is one event with `recurrence`, whose start names an IANA zone. A series that only knows a distance from UTC is given the zone of that
+//! distance ([`domain::Zone::iana`]).
 
 use chrono::{DateTime, Days, Utc};
-use domain::{Event, EventId, EventTime, GoogleEventId, Link, Origin, Shared, Span};
+use domain::{
+    Event, EventId, EventTime, GoogleEventId, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span,
+    Tag, Zone,
+};
 use google::calendar::{self, When};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +19,7 @@ const ID: &str = "meridian";
 const PRIORITY: &str = "priority";
 const ORIGIN: &str = "origin";
 
-/// A single event as Google has it now.
+/// An event as Google has it now: a single one, a series, or an occurrence that is not as its series makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Copy {
     /// The base of the next merge, with the version.
@@ -29,14 +35,44 @@ pub struct Copy {
 pub enum Theirs {
     /// The event is like this.
     Live(Box<Copy>),
-    /// The event is deleted.
+    /// The event is deleted, be it a series or a single one.
     Gone(GoogleEventId),
+    /// An occurrence of a series has become an exception.
+    Exception(Box<Exception>),
+}
+
+/// What an entry of a list says of one occurrence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exception {
+    /// The occurrence's id.
+    pub id: GoogleEventId,
+    /// The id of its series.
+    pub series: GoogleEventId,
+    /// Where the series' rule put it.
+    pub slot: Slot,
+    /// What it is like; none when it is cancelled.
+    pub copy: Option<Copy>,
+}
+
+impl Exception {
+    /// The id of its series here.
+    pub fn series_id(&self) -> EventId {
+        EventId::of_google(&self.series)
+    }
+
+    /// Its id here.
+    pub fn event_id(&self) -> EventId {
+        EventId::of_occurrence(Tag::of(self.series_id()), self.slot)
+    }
 }
 
 impl Theirs {
     /// The event's id here.
     pub fn id(&self) -> EventId {
-        EventId::of_google(self.google_id())
+        match self {
+            Self::Live(_) | Self::Gone(_) => EventId::of_google(self.google_id()),
+            Self::Exception(exception) => exception.event_id(),
+        }
     }
 
     /// The copy's id at Google. Two copies may belong to one event here.
@@ -44,17 +80,29 @@ impl Theirs {
         match self {
             Self::Live(copy) => &copy.link.id,
             Self::Gone(id) => id,
+            Self::Exception(exception) => &exception.id,
+        }
+    }
+
+    /// What it is like; none when it is deleted or cancelled.
+    pub fn copy(&self) -> Option<&Copy> {
+        match self {
+            Self::Live(copy) => Some(copy),
+            Self::Gone(_) => None,
+            Self::Exception(exception) => exception.copy.as_ref(),
         }
     }
 }
 
 /// Why an entry of a list is passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Skipped {
-    /// A series, or an occurrence of one.
-    Recurring,
     /// Its times cannot be read.
-    Unreadable,
+    #[error("its times cannot be read")]
+    Times,
+    /// Its rule makes no occurrence, or is of a kind that we do not read.
+    #[error("its recurrence cannot be read")]
+    Rule,
 }
 
 /// Reads an entry of a list.
@@ -62,40 +110,94 @@ pub enum Skipped {
 /// # Errors
 /// [`Skipped`] when it is not for us.
 pub fn read(event: &calendar::Event) -> Result<Theirs, Skipped> {
-    if event.is_recurring() {
-        return Err(Skipped::Recurring);
+    if let Some(series) = &event.recurring_event_id {
+        return exception(event, series);
     }
     let id = GoogleEventId::new(event.id.as_str());
     if event.is_cancelled() {
         return Ok(Theirs::Gone(id));
     }
+    copy(event, id).map(|copy| Theirs::Live(Box::new(copy)))
+}
+
+fn exception(event: &calendar::Event, series: &str) -> Result<Theirs, Skipped> {
+    let id = GoogleEventId::new(event.id.as_str());
+    let original = event.original_start_time.as_ref().and_then(time).as_ref().and_then(Slot::of);
+    let slot = original.or_else(|| slot_in(&event.id)).ok_or(Skipped::Times)?;
+    let copy = if event.is_cancelled() { None } else { Some(copy(event, id.clone())?) };
+    Ok(Theirs::Exception(Box::new(Exception { id, series: GoogleEventId::new(series), slot, copy })))
+}
+
+/// The slot that an occurrence's id names.
+fn slot_in(id: &str) -> Option<Slot> {
+    let (_, stamp) = id.rsplit_once('_')?;
+    match stamp.strip_suffix('Z') {
+        Some(stamp) => {
+            Slot::at(chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%S").ok()?.and_utc())
+        }
+        None => Slot::on(chrono::NaiveDate::parse_from_str(stamp, "%Y%m%d").ok()?),
+    }
+}
+
+fn copy(event: &calendar::Event, id: GoogleEventId) -> Result<Copy, Skipped> {
+    let span = span(event).ok_or(Skipped::Times)?;
     let base = Shared {
         title: event.summary.clone().filter(|title| !title.is_empty()),
         description: event.description.clone().filter(|text| !text.is_empty()),
-        span: span(event).ok_or(Skipped::Unreadable)?,
+        rule: rule(event, &span)?,
+        span,
         priority: event.private(PRIORITY).and_then(from_name).unwrap_or_default(),
     };
-    let raw = serde_json::to_string(event).map_err(|_| Skipped::Unreadable)?;
+    let raw = serde_json::to_string(event).map_err(|_| Skipped::Times)?;
     let link = Link { id, etag: event.etag.clone().unwrap_or_default(), base, raw };
     let origin = event.private(ORIGIN).and_then(from_name);
-    Ok(Theirs::Live(Box::new(Copy { link, updated: event.updated, origin })))
+    let copy = Copy { link, updated: event.updated, origin };
+    // A rule that makes nothing would be a series that cannot be stored.
+    match series(&copy) {
+        Some(Err(_)) => Err(Skipped::Rule),
+        Some(Ok(_)) | None => Ok(copy),
+    }
+}
+
+/// What makes a copy a series.
+fn series(copy: &Copy) -> Option<Result<Series, domain::Refusal>> {
+    let Rule { zone, recurrence } = copy.link.base.rule.clone()?;
+    let event = adopt(copy, Origin::Google, DateTime::<Utc>::UNIX_EPOCH);
+    Some(Series::new(&event, zone, recurrence, std::collections::BTreeSet::new()))
+}
+
+fn rule(event: &calendar::Event, span: &Span) -> Result<Option<Rule>, Skipped> {
+    let Some(lines) = event.recurrence.as_deref().filter(|lines| !lines.is_empty()) else { return Ok(None) };
+    let recurrence = Recurrence::parse(lines).map_err(|_| Skipped::Rule)?;
+    let named = event.start.as_ref().and_then(|start| start.time_zone.as_deref());
+    // A zone that nobody knows: the distance from UTC that the start says is right at least there.
+    let zone = named.and_then(|name| name.parse::<Zone>().ok()).unwrap_or_else(|| span.start().zone());
+    Ok(Some(Rule { zone, recurrence }))
+}
+
+fn time(when: &When) -> Option<EventTime> {
+    when.date.as_deref().or(when.date_time.as_deref())?.parse().ok()
 }
 
 fn span(event: &calendar::Event) -> Option<Span> {
-    let time = |when: &When| -> Option<EventTime> {
-        when.date.as_deref().or(when.date_time.as_deref())?.parse().ok()
-    };
     let start = time(event.start.as_ref()?)?;
     // An event may have no end (`endTimeUnspecified`): it then ends as it begins.
     let end = event.end.as_ref().and_then(time).unwrap_or_else(|| start.clone());
     Span::new(start, end).ok()
 }
 
-/// The body of a write: `event` laid over what Google has, or alone when it has nothing.
-pub fn write(id: &GoogleEventId, event: &Event, existing: Option<&Link>) -> calendar::Event {
+/// The body of a write: `event`, a series if it has a rule, laid over what Google has, or alone when it has nothing.
+pub fn write(
+    id: &GoogleEventId,
+    event: &Event,
+    rule: Option<&Rule>,
+    existing: Option<&Link>,
+) -> calendar::Event {
     let mut body: calendar::Event =
         existing.and_then(|link| serde_json::from_str(&link.raw).ok()).unwrap_or_default();
-    let Shared { title, description, span, priority } = event.shared();
+    let shared = Shared { rule: rule.cloned(), ..event.shared() };
+    let is_rule_kept = existing.is_some_and(|link| link.base.is_same_rule(&shared));
+    let Shared { title, description, span, priority, .. } = shared;
     body.id = id.as_str().to_owned();
     // Google's answer, not our input; `If-Match` carries the version.
     body.etag = None;
@@ -103,11 +205,16 @@ pub fn write(id: &GoogleEventId, event: &Event, existing: Option<&Link>) -> cale
         Some(body.status.filter(|status| status == "tentative").unwrap_or_else(|| "confirmed".into()));
     body.summary = title;
     body.description = description;
-    // An unchanged time is sent back as it came, with its zone.
-    if existing.is_none_or(|link| !link.base.span.is_same_time(&span)) {
+    // An unchanged rule is sent back as it came; one that is not sent is taken away.
+    if !is_rule_kept {
+        body.recurrence = rule.map(|rule| rule.recurrence.lines().to_vec());
+    }
+    // So is an unchanged time, with its zone.
+    if !is_rule_kept || existing.is_none_or(|link| !link.base.span.is_same_time(&span)) {
         let end = end(&span);
-        body.start = Some(when(span.start().as_str(), span.start(), body.start.take()));
-        body.end = Some(when(&end, span.end(), body.end.take()));
+        let zone = rule.map(|rule| &rule.zone);
+        body.start = Some(when(span.start().as_str(), span.start(), zone, body.start.take()));
+        body.end = Some(when(&end, span.end(), zone, body.end.take()));
     }
     let private = &mut body.extended_properties.get_or_insert_default().private;
     private.insert(ID.into(), event.id.to_string().into());
@@ -126,11 +233,12 @@ fn end(span: &Span) -> String {
     }
 }
 
-fn when(text: &str, time: &EventTime, before: Option<When>) -> When {
+fn when(text: &str, time: &EventTime, zone: Option<&Zone>, before: Option<When>) -> When {
     if time.is_date() {
         return When { date: Some(text.to_owned()), ..When::default() };
     }
-    let time_zone = before.filter(|before| before.date_time.is_some()).and_then(|before| before.time_zone);
+    let before = before.filter(|before| before.date_time.is_some()).and_then(|before| before.time_zone);
+    let time_zone = zone.map(Zone::iana).or(before);
     When { date_time: Some(rfc_3339(time)), time_zone, ..When::default() }
 }
 
@@ -159,7 +267,7 @@ fn from_name<T: DeserializeOwned>(name: &str) -> Option<T> {
 
 /// An event that is new to us.
 pub fn adopt(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Event {
-    let Shared { title, description, span, priority } = copy.link.base.clone();
+    let Shared { title, description, span, priority, .. } = copy.link.base.clone();
     Event {
         id: EventId::of_google(&copy.link.id),
         title,
@@ -177,7 +285,7 @@ pub fn adopt(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Event {
 
 /// `event` with the part that Google knows too replaced.
 pub fn overlay(event: &Event, shared: Shared) -> Event {
-    let Shared { title, description, span, priority } = shared;
+    let Shared { title, description, span, priority, .. } = shared;
     let is_all_day = if event.span == span { event.is_all_day } else { span.is_all_day() };
     Event { title, description, span, is_all_day, priority, ..event.clone() }
 }
@@ -205,7 +313,7 @@ mod tests {
     fn live(value: serde_json::Value) -> Copy {
         match read(&google(value)).unwrap() {
             Theirs::Live(copy) => *copy,
-            Theirs::Gone(_) => panic!("it is live"),
+            Theirs::Gone(_) | Theirs::Exception(_) => panic!("it is live"),
         }
     }
 
@@ -236,12 +344,11 @@ mod tests {
 
     #[test]
     fn what_is_not_for_us_is_told_apart() {
-        let master = json!({"id": "m", "recurrence": ["RRULE:FREQ=DAILY"], "start": {"date": "2026-11-20"}});
-        assert_eq!(read(&google(master)), Err(Skipped::Recurring));
-        let cancelled_occurrence =
-            json!({"id": "m_20261120", "status": "cancelled", "recurringEventId": "m"});
-        assert_eq!(read(&google(cancelled_occurrence)), Err(Skipped::Recurring));
-        assert_eq!(read(&google(json!({"id": "x"}))), Err(Skipped::Unreadable));
+        for lines in [["RRULE:FREQ=SECONDLY"], ["RRULE:FREQ=DAILY;UNTIL=20200101"]] {
+            let series = json!({"id": "m", "recurrence": lines, "start": {"date": "2026-11-20"}});
+            assert_eq!(read(&google(series)), Err(Skipped::Rule));
+        }
+        assert_eq!(read(&google(json!({"id": "x"}))), Err(Skipped::Times));
         let gone = Theirs::Gone(GoogleEventId::new("g"));
         assert_eq!(read(&google(json!({"id": "g", "status": "cancelled"}))), Ok(gone));
     }
@@ -251,7 +358,7 @@ mod tests {
         let copy = live(timed());
         let mut event = adopt(&copy, Origin::Google, now());
         event.title = Some("Lunch".into());
-        let body = serde_json::to_value(write(&copy.link.id, &event, Some(&copy.link))).unwrap();
+        let body = serde_json::to_value(write(&copy.link.id, &event, None, Some(&copy.link))).unwrap();
         assert_eq!(body["attendees"][0]["email"], "bob@example.com");
         assert_eq!(body["start"]["timeZone"], "America/Los_Angeles");
         assert_eq!(body["summary"], "Lunch");
@@ -264,7 +371,7 @@ mod tests {
         let copy = live(timed());
         let mut event = adopt(&copy, Origin::Google, now());
         event.span = Span::new("2026-11-20".parse().unwrap(), "2026-11-20".parse().unwrap()).unwrap();
-        let body = serde_json::to_value(write(&copy.link.id, &event, Some(&copy.link))).unwrap();
+        let body = serde_json::to_value(write(&copy.link.id, &event, None, Some(&copy.link))).unwrap();
         assert_eq!(body["start"], json!({"date": "2026-11-20"}));
         assert_eq!(body["end"], json!({"date": "2026-11-21"}));
     }
@@ -277,11 +384,53 @@ mod tests {
         event.description = Some("text".into());
         event.span =
             Span::new("2026-11-20T09:00Z".parse().unwrap(), "2026-11-20T09:30Z".parse().unwrap()).unwrap();
-        let written = serde_json::to_value(write(&copy.link.id, &event, None)).unwrap();
+        let written = serde_json::to_value(write(&copy.link.id, &event, None, None)).unwrap();
         assert_eq!(written["start"]["dateTime"], "2026-11-20T09:00:00+00:00");
         assert_eq!(written["extendedProperties"]["private"]["priority"], name(&Priority::Own));
         let back = live(written);
         assert!(back.link.base.is_same(&event.shared()));
         assert_eq!(back.origin, Some(Origin::Compass));
+    }
+
+    #[test]
+    fn a_series_is_read_with_its_zone_and_an_occurrence_with_its_slot() {
+        let mut series = timed();
+        series["recurrence"] = json!(["RRULE:FREQ=DAILY", "EXDATE;TZID=America/Los_Angeles:20261122T090000"]);
+        let rule = live(series).link.base.rule.unwrap();
+        assert_eq!((rule.zone.iana().as_str(), rule.recurrence.lines().len()), ("America/Los_Angeles", 2));
+
+        let cancelled =
+            json!({"id": "abc_20261121T170000Z", "status": "cancelled", "recurringEventId": "abc"});
+        let mut moved = timed();
+        moved["id"] = json!("abc_20261121T170000Z");
+        moved["recurringEventId"] = json!("abc");
+        moved["originalStartTime"] = json!({"dateTime": "2026-11-21T09:00:00-08:00"});
+        let read = |value| match read(&google(value)).unwrap() {
+            Theirs::Exception(exception) => *exception,
+            other => panic!("{other:?}"),
+        };
+        let (cancelled, moved) = (read(cancelled), read(moved));
+        assert_eq!(cancelled.slot, moved.slot);
+        assert_eq!(cancelled.event_id(), moved.event_id());
+        assert!(cancelled.copy.is_none() && moved.copy.is_some());
+    }
+
+    #[test]
+    fn a_series_is_written_with_its_lines_and_a_zone_that_google_knows_and_loses_them_when_it_is_none() {
+        let copy = live(timed());
+        let event = adopt(&copy, Origin::Google, now());
+        let recurrence = Recurrence::parse(&["RRULE:FREQ=DAILY".to_owned()]).unwrap();
+        let rule = Rule { zone: "-08:00".parse().unwrap(), recurrence };
+        let body = write(&copy.link.id, &event, Some(&rule), Some(&copy.link));
+        let json = serde_json::to_value(&body).unwrap();
+        assert_eq!(json["recurrence"], json!(["RRULE:FREQ=DAILY"]));
+        assert_eq!(json["start"]["timeZone"], "Etc/GMT+8");
+        let series = live(json);
+        assert!(series.link.base.is_same(&Shared { rule: Some(rule), ..event.shared() }));
+        let single = write(&copy.link.id, &event, None, Some(&series.link));
+        assert_eq!(
+            (single.recurrence, single.start.unwrap().time_zone.as_deref()),
+            (None, Some("Etc/GMT+8"))
+        );
     }
 }

@@ -41,6 +41,9 @@ pub struct Event {
     /// The series an occurrence belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recurring_event_id: Option<String>,
+    /// Where the series' rule put the occurrence, wherever it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_start_time: Option<When>,
     /// `default`, `birthday`, `focusTime`, `fromGmail`, `outOfOffice`, `workingLocation`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,

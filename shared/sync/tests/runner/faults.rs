@@ -154,15 +154,17 @@ async fn what_a_repair_does_not_see_is_looked_up_before_it_is_deleted() {
     let world = World::connected().await;
     let (series, gone) = (world.google_event("becomes a series"), world.google_event("gone"));
     world.import().await;
-    // A series is passed over, so the repair sees neither; but only one of them is deleted.
+    // The repair sees the one, which is a series by now, and asks for the other.
     world.edit_at_google(&series, json!({"recurrence": ["RRULE:FREQ=DAILY"]}));
     world.google.delete_event(EMAIL, "primary", &gone).unwrap();
     world.google.invalidate_sync_tokens(EMAIL).unwrap();
     world.pull().await;
     world.google.clear_journal();
     world.run(&Job::Import { user: world.user, is_repair: true }).await.unwrap();
-    assert_eq!(world.titles().await, ["becomes a series"]);
-    assert_eq!(world.calls("calendar.events.get"), 2);
+    let mut titles = world.titles().await;
+    titles.dedup();
+    assert_eq!(titles, ["becomes a series"]);
+    assert_eq!(world.calls("calendar.events.get"), 1);
 }
 
 #[tokio::test]

@@ -4,4 +4,5 @@
 mod faults;
 mod flows;
 mod schedules;
+mod series;
 mod world;
