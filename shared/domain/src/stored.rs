@@ -55,7 +55,9 @@ impl FromIterator<Record> for Records {
     }
 }
 
-/// What an id leads to. The first that applies, in the order of the variants.
+/// What an id leads to. The first that applies, in the order of the variants, but for this: a series that was split keeps the id of the slot for
+/// what follows, and has an occurrence there again if its rule is prolonged. Then the id is that of the occurrence, which is shown, and not of the
+/// second series, which is not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stored {
     /// A single event.
@@ -100,12 +102,16 @@ impl Stored {
         if let Some(single) = at(Address::Single(id)).filter(|record| !record.is_deleted) {
             return Self::Single(single.clone());
         }
+        let family = at(Address::Series(tag)).and_then(|base| Family::among(base, records));
+        if let Some(family) = family.as_ref().filter(|family| family.shows(slot)) {
+            return Self::Occurrence(family.clone(), slot);
+        }
         // Two series may share a tag, if only in theory.
         let own = at(Address::Series(Tag::of(id))).filter(|record| record.event.id == id);
         if let Some(family) = own.and_then(|base| Family::among(base, records)) {
             return Self::Series(family);
         }
-        if let Some(family) = at(Address::Series(tag)).and_then(|base| Family::among(base, records)) {
+        if let Some(family) = family {
             return if family.has(slot) {
                 Self::Occurrence(family, slot)
             } else {
@@ -155,9 +161,19 @@ impl Family {
         Some(Self { base: base.clone(), series, exceptions })
     }
 
+    /// The id of the occurrence in a slot.
+    pub fn id_of(&self, slot: Slot) -> EventId {
+        EventId::of_occurrence(Tag::of(self.base.event.id), slot)
+    }
+
     /// Whether there is an occurrence in the slot, or was until it was cancelled.
     pub fn has(&self, slot: Slot) -> bool {
         self.series.exceptions.contains(&slot) || self.series.pattern(&self.base.event).contains(slot)
+    }
+
+    /// Whether there is an occurrence in the slot that is not cancelled.
+    pub fn shows(&self, slot: Slot) -> bool {
+        !self.is_cancelled(slot) && self.has(slot)
     }
 
     /// Whether the slot's occurrence is cancelled.

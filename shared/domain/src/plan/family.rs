@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta};
 
 use super::new_event;
-use crate::Record;
+use crate::id::digest;
 use crate::{
-    Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Recurrence, Refusal, Repeat,
-    Role, Series, Slot, Span, Tag, Zone,
+    Address, Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Record, Records,
+    Recurrence, Refusal, Repeat, Role, Series, Slot, Span, Tag, Zone,
 };
 
 /// An edit of a whole series, as the difference between what was shown and what is wanted instead. What the user left as it was stays as it is
 /// everywhere, also where an exception says otherwise.
 struct Edit<'a> {
     draft: &'a Draft,
+    /// Where it was made; none for the series itself.
+    at: Option<Slot>,
     shown: &'a Event,
+    keeps_time: bool,
 }
 
 impl Edit<'_> {
@@ -97,19 +100,33 @@ fn midnight(at: NaiveDateTime) -> NaiveDateTime {
     at.date().and_time(NaiveTime::MIN)
 }
 
+/// What was shown where an edit was made.
+fn shown(family: &Family, at: Option<Slot>) -> Event {
+    at.map_or_else(|| family.base.event.clone(), |slot| family.occurrence(slot))
+}
+
+/// Whether an edit leaves all as it was shown.
+pub(super) fn is_as_shown(family: &Family, at: Option<Slot>, draft: &Draft) -> bool {
+    let shown = shown(family, at);
+    let edit = Edit { draft, at, shown: &shown, keeps_time: true };
+    let is_same_zone = draft.zone.is_none_or(|zone| zone == family.series.zone);
+    let says_rule = matches!(draft.repeat, Repeat::Series(_));
+    edit.apply(&shown) == shown && draft.span.is_same_time(&shown.span) && is_same_zone && !says_rule
+}
+
 /// The whole series after an edit that was made at one of its slots, or at the series itself.
 pub(super) fn edited(family: &Family, at: Option<Slot>, draft: &Draft) -> Result<Vec<Record>, Refusal> {
     let Family { base, series, .. } = family;
-    let shown = at.map_or_else(|| base.event.clone(), |slot| family.occurrence(slot));
+    let shown = shown(family, at);
     // A series that is put aside keeps its times: the lists show weeks and months, and it shall come back to its own hours.
     let is_put_aside = draft.is_someday && !shown.is_someday;
     let keeps_time = draft.span.is_same_time(&shown.span) || is_put_aside;
-    let edit = Edit { draft, shown: &shown };
+    let edit = Edit { draft, at, shown: &shown, keeps_time };
     let zone = draft.zone.unwrap_or(series.zone);
 
     let mut event = edit.apply(&base.event);
     if !keeps_time {
-        event.span = moved_start(&edit, &base.event, at, zone);
+        event.span = moved_start(&edit, &base.event, zone);
         if edit.turns() {
             event.is_all_day = draft.is_all_day;
         }
@@ -126,8 +143,8 @@ pub(super) fn edited(family: &Family, at: Option<Slot>, draft: &Draft) -> Result
 }
 
 /// The span of the series after its occurrence was moved: verbatim what was sent, if it was the first.
-fn moved_start(edit: &Edit<'_>, base: &Event, at: Option<Slot>, zone: Zone) -> Span {
-    let is_start = at.is_none_or(|slot| Slot::of(base.span.start()) == Some(slot));
+fn moved_start(edit: &Edit<'_>, base: &Event, zone: Zone) -> Span {
+    let is_start = edit.at.is_none_or(|slot| Slot::of(base.span.start()) == Some(slot));
     if is_start && edit.shown.span == base.span {
         return edit.draft.span.clone();
     }
@@ -186,6 +203,9 @@ fn carried(
         if before.span.is_same_time(&old.span(&family.base.event, *slot)) {
             exception.span = series.span(&event, place);
             exception.is_all_day = event.is_all_day;
+        } else if edit.at == Some(*slot) && !edit.keeps_time {
+            exception.span = edit.draft.span.clone();
+            exception.is_all_day = edit.draft.is_all_day;
         }
         let stored = family.exceptions.get(slot).filter(|_| place == *slot);
         let is_deleted = family.is_cancelled(*slot);
@@ -212,9 +232,18 @@ pub(super) fn exception_record(
     Record { is_deleted, ..Record::new(event, role, link) }
 }
 
-/// The two series that a series becomes when it is split before a slot: the first keeps the id, the second has that of the slot's occurrence. So
-/// a repeated request meets the second series, and splits nothing.
-pub(super) fn split(family: &Family, slot: Slot) -> Result<(Option<Family>, Family), Refusal> {
+/// The id for what leaves a series at the occurrence `id`: the same, so that a repeated request meets it and changes nothing. When there is a series
+/// of that id already, which left before the rule was prolonged, or nobody has asked for the occurrence by this id: another.
+pub(super) fn id_apart(records: &Records, base: &Record, id: EventId, is_asked: bool) -> EventId {
+    let is_free = records.get(Address::Series(Tag::of(id))).and_then(Record::series).is_none();
+    if is_free && is_asked {
+        return id;
+    }
+    EventId::new(digest(&[id.as_bytes(), &base.rev.to_be_bytes()]))
+}
+
+/// The two series that a series becomes when it is split before a slot: the first keeps the id, the second gets another.
+pub(super) fn split(family: &Family, slot: Slot, id: EventId) -> Result<(Option<Family>, Family), Refusal> {
     let Family { base, series, exceptions } = family;
     let pattern = series.pattern(&base.event);
     let head = pattern.before(slot).map(|recurrence| {
@@ -224,24 +253,33 @@ pub(super) fn split(family: &Family, slot: Slot) -> Result<(Option<Family>, Fami
         let role = Role::Series(series.clone());
         Ok::<_, Refusal>(Family { base: Record { role, ..base.clone() }, series, exceptions })
     });
-    let id = EventId::of_occurrence(Tag::of(base.event.id), slot);
-    let event = Event {
-        google_id: (!base.event.is_someday).then(|| GoogleEventId::from(id)),
-        ..series.occurrence(&base.event, slot)
-    };
-    let recurrence =
-        pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
-    let listed = series.exceptions.range(slot..).copied().collect();
-    let tail = Series::new(&event, series.zone, recurrence, listed)?;
-    let moved = exceptions
-        .range(slot..)
+    let rest = from(family, slot)?;
+    let event =
+        Event { id, google_id: (!base.event.is_someday).then(|| GoogleEventId::from(id)), ..rest.base.event };
+    let tail = rest.series;
+    let moved = rest
+        .exceptions
+        .into_iter()
         .map(|(slot, record)| {
-            let exception = record.event.clone();
-            (*slot, exception_record(&event, *slot, exception, None, record.is_deleted))
+            let is_deleted = record.is_deleted;
+            (slot, exception_record(&event, slot, record.event, None, is_deleted))
         })
         .collect();
     let base = Record::new(event, Role::Series(tail.clone()), None);
     Ok((head.transpose()?, Family { base, series: tail, exceptions: moved }))
+}
+
+/// The same series, starting with one of its slots.
+pub(super) fn from(family: &Family, slot: Slot) -> Result<Family, Refusal> {
+    let Family { base, series, exceptions } = family;
+    let event = Event { span: series.span(&base.event, slot), ..base.event.clone() };
+    let recurrence = series.pattern(&base.event).from(slot);
+    let recurrence = recurrence.ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
+    let listed = series.exceptions.range(slot..).copied().collect();
+    let series = Series::new(&event, series.zone, recurrence, listed)?;
+    let base = Record { role: Role::Series(series.clone()), event, ..base.clone() };
+    let exceptions = exceptions.range(slot..).map(|(slot, record)| (*slot, record.clone())).collect();
+    Ok(Family { base, series, exceptions })
 }
 
 /// The records of a family as they are.

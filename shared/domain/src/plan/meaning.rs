@@ -7,16 +7,17 @@
 //! | event | rule | it becomes a series | same | same |
 //! | event | anything else | replace it | same | same |
 //! | series | rule | edit the series | same | same |
-//! | series | nothing | it becomes an event | edit the series | edit the series |
+//! | series | nothing | it becomes an event | edit the series, from where it starts | same |
 //! | series | never | it becomes an event | same | same |
-//! | series | occurrence | exception in the first slot | edit the series | edit the series |
+//! | series | occurrence | exception in the first slot | edit the series, from where it starts | same |
 //! | occurrence | rule | it leaves, as a series of its own | split, edit the tail | edit the series |
 //! | occurrence | nothing | it leaves, as an event | split, edit the tail | edit the series |
 //! | occurrence | never | it leaves, as an event | split, the tail becomes an event | the series becomes an event |
 //! | occurrence | occurrence | exception | split, edit the tail | edit the series |
 //! | former slot | any | as nothing | as the next slot; nothing if there is none | as occurrence |
 //!
-//! What is said of a former slot is out of date: neither its times nor its rule are taken for the series.
+//! *Following* and *All* at an id whose own event or series is gone mean nothing, also where it left another series when it began: what is deleted
+//! stays deleted, and what was not meant stays. An edit from a slot on that changes nothing splits nothing. What is said of a former slot is out of date: neither its times nor its rule are taken for the series.
 //!
 //! Deleting: nothing is nothing; an event is deleted; of a series or an occurrence, *This* cancels one slot (of the series' own id the first), *Following*
 //! cuts the series short, *All* deletes it; a former slot has nothing to cancel. *Following* at the first occurrence that is left is *All*.
@@ -81,6 +82,10 @@ pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> S
                 Some(slot) => Saving::Exception(family, slot),
                 None => Saving::Whole(family, None),
             },
+            (Repeat::Occurrence { .. } | Repeat::Unsaid, _) => {
+                let start = Slot::of(family.base.event.span.start());
+                Saving::Whole(family, start.filter(|slot| family.shows(*slot)))
+            }
             _ => Saving::Whole(family, None),
         },
         (Stored::Occurrence(family, slot), Scope::This) => match repeat {

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use self::meaning::{Deleting, Saving};
 pub use self::steps::Steps;
 use crate::{
-    Draft, Event, EventId, Family, GoogleEventId, Record, Records, Refusal, Repeat, Scope, Slot, Stored, Zone,
+    Address, Draft, Event, EventId, Family, GoogleEventId, Record, Records, Refusal, Repeat, Scope, Slot,
+    Stored, Tag, Zone,
 };
 
 /// What a plan depends on beside the events.
@@ -47,6 +48,9 @@ pub fn reaches_beyond(stored: &Stored, scope: Scope) -> bool {
 /// A [`Refusal`] when the rule makes no occurrence.
 pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -> Result<Steps, Refusal> {
     let stored = records.stored(draft.id());
+    if scope != Scope::This && is_gone(records, &stored, draft.id()) {
+        return Ok(Steps::none());
+    }
     let between = |old: &[&Record], wanted| Steps::between(old, wanted, records, context);
     let is_former = matches!(stored, Stored::Former(..));
     let steps = match meaning::saving(&stored, &draft.repeat, scope) {
@@ -58,26 +62,44 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
         }
         Saving::Detached(family, slot) => {
             let mut wanted = family::with_exception(family, cancelled(family, slot));
-            let event = new_event(draft, draft.id(), None, context.now);
+            let id = family::id_apart(records, &family.base, draft.id(), true);
+            let event = new_event(draft, id, None, context.now);
             wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
             between(&[&family.base], wanted)
         }
-        Saving::Whole(family, Some(slot)) if is_former => {
-            between(&all(family), family::edited(family, Some(slot), &stale(draft, family, slot))?)
+        Saving::Whole(family, _) if is_former => {
+            between(&all(family), family::edited(family, None, &stale(draft, family))?)
+        }
+        Saving::Whole(family, Some(slot)) if scope == Scope::Following => {
+            let draft = tail_draft(draft, family);
+            // Another rule makes nothing before the slot that was asked for, also where all that came before it is cancelled.
+            let wanted = match draft.repeat {
+                Repeat::Series(_) => family::edited(&family::from(family, slot)?, Some(slot), &draft)?,
+                _ => family::edited(family, Some(slot), &draft)?,
+            };
+            between(&all(family), wanted)
         }
         Saving::Whole(family, slot) => between(&all(family), family::edited(family, slot, draft)?),
         Saving::WholeSingle(family) => {
             between(&all(family), vec![family::as_single(family, draft, context.now)])
         }
         Saving::Tail(family, slot) => {
-            let (head, tail) = family::split(family, slot)?;
+            let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
+            let (head, tail) = family::split(family, slot, id)?;
+            let (at, draft) = match is_former {
+                true => (None, stale(draft, &tail)),
+                false => (Some(slot), tail_draft(draft, family)),
+            };
+            if family::is_as_shown(&tail, at, &draft) {
+                return Ok(Steps::none());
+            }
             let mut wanted = head.map(family::records).unwrap_or_default();
-            let draft = if is_former { stale(draft, family, slot) } else { tail_draft(draft, family) };
-            wanted.extend(family::edited(&tail, Some(slot), &draft)?);
+            wanted.extend(family::edited(&tail, at, &draft)?);
             between(&all(family), wanted)
         }
         Saving::TailSingle(family, slot) => {
-            let (head, tail) = family::split(family, slot)?;
+            let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
+            let (head, tail) = family::split(family, slot, id)?;
             let mut wanted = head.map(family::records).unwrap_or_default();
             wanted.push(family::as_single(&tail, draft, context.now));
             between(&all(family), wanted)
@@ -92,6 +114,9 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
 /// A [`Refusal`] should a stored rule be unreadable.
 pub fn delete(records: &Records, id: EventId, scope: Scope, context: &Context) -> Result<Steps, Refusal> {
     let stored = records.stored(id);
+    if scope != Scope::This && is_gone(records, &stored, id) {
+        return Ok(Steps::none());
+    }
     let between = |old: &[&Record], wanted| Steps::between(old, wanted, records, context);
     Ok(match (meaning::deleting(&stored, scope), &stored) {
         (Deleting::Single, Stored::Single(record)) => between(&[record], Vec::new()),
@@ -101,7 +126,7 @@ pub fn delete(records: &Records, id: EventId, scope: Scope, context: &Context) -
             between(&[&family.base], family::with_exception(family, cancelled(family, slot)))
         }
         (Deleting::Tail(family, slot), _) => {
-            let (head, _) = family::split(family, slot)?;
+            let (head, _) = family::split(family, slot, id)?;
             between(&all(family), head.map(family::records).unwrap_or_default())
         }
         (Deleting::Whole(family), _) => between(&all(family), Vec::new()),
@@ -129,6 +154,20 @@ pub fn reorder(records: &Records, id: EventId, order: f64, context: &Context) ->
         Stored::Occurrence(..) | Stored::Former(..) | Stored::Nothing(_) => return Steps::none(),
     };
     Steps::between(&[&old], wanted, records, context)
+}
+
+/// Whether what an id last stood for is gone: an occurrence of a series that was deleted, or is one event since, perhaps by this very request; or
+/// an event or a series of its own that had left another series. Then more than itself is not meant by it: that other series stays.
+fn is_gone(records: &Records, stored: &Stored, id: EventId) -> bool {
+    let (tag, _) = id.as_occurrence();
+    let own = [Address::Single(id), Address::Series(Tag::of(id))];
+    let was_apart = || own.iter().any(|own| records.get(*own).is_some_and(|record| record.event.id == id));
+    match stored {
+        Stored::Nothing(_) => records.get(Address::Series(tag)).is_some(),
+        Stored::Occurrence(family, slot) => family.is_cancelled(*slot) && was_apart(),
+        Stored::Former(..) => was_apart(),
+        Stored::Single(_) | Stored::Series(_) => false,
+    }
 }
 
 /// A request on an id that leads to no series.
@@ -192,13 +231,15 @@ fn tail_draft(draft: &Draft, family: &Family) -> Draft {
     Draft { repeat, ..draft.clone() }
 }
 
-/// A draft that was made where no occurrence is any more, for the slot that is edited in its place. What it says of times and of the rule is out
-/// of date, or has been done: a request that moved the series, sent once more, would move it back.
-fn stale(draft: &Draft, family: &Family, slot: Slot) -> Draft {
-    Draft { repeat: Repeat::Unsaid, span: family.occurrence(slot).span, ..draft.clone() }
+/// A draft that was made where no occurrence is any more, for the series itself. What it says of times and of the rule is out of date, or has been
+/// done: a request that moved the series, sent once more, would move it back.
+fn stale(draft: &Draft, family: &Family) -> Draft {
+    Draft { repeat: Repeat::Unsaid, span: family.base.event.span.clone(), ..draft.clone() }
 }
 
 #[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transitions;

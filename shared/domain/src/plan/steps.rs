@@ -1,9 +1,9 @@
 //! From what is stored and what is wanted to what has to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
-use crate::{Address, Change, Event, Record, Records, Role, Series};
+use crate::{Address, Change, Event, Record, Records, Role, Series, Tag};
 
 /// How many exceptions may change together with their series: where the slots of a series move onto each other, what is stored for one is right
 /// neither before the move nor after it. They fit into one transaction.
@@ -103,11 +103,22 @@ impl Steps {
                 Role::Single | Role::Series(_) => steps.commit.push(change),
             }
         }
+        let series_on_grid: BTreeSet<Tag> = wanted
+            .values()
+            .filter(|record| record.series().is_some() && !record.event.is_someday)
+            .map(|record| Tag::of(record.event.id))
+            .collect();
         for (address, next) in wanted {
             let stored = records.get(address);
+            // Google makes an occurrence in each slot of a series, and has to learn of one that is not on the grid.
+            let is_at_google = match address {
+                Address::Exception(tag, _) => series_on_grid.contains(&tag),
+                Address::Single(_) | Address::Series(_) => false,
+            };
             // What it was before under the same id, elsewhere: Google may have a copy of that.
             let was = old.iter().find(|gone| gone.event.id == next.event.id && gone.address() != address);
-            if let Some(change) = changed(stored, was.copied(), next, context) {
+            let has_copy = is_at_google || context.concerns_google(was.copied(), false);
+            if let Some(change) = changed(stored, has_copy, next, context) {
                 let is_listed = records.lists(&change.record.role);
                 steps.push(stored, change, is_listed);
             }
@@ -145,15 +156,9 @@ fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
     change
 }
 
-/// The step to a record's next state, if it is another.
-fn changed(
-    stored: Option<&Record>,
-    was: Option<&Record>,
-    mut next: Record,
-    context: &Context,
-) -> Option<Change> {
-    let is_on_grid = !next.event.is_someday;
-    next.is_dirty = context.concerns_google(stored, is_on_grid) || context.concerns_google(was, false);
+/// The step to a record's next state, if it is another. `has_copy` says that Google may have one, whatever is stored in this place.
+fn changed(stored: Option<&Record>, has_copy: bool, mut next: Record, context: &Context) -> Option<Change> {
+    next.is_dirty = context.concerns_google(stored, has_copy || !next.event.is_someday);
     next.event.updated_at = context.now;
     let Some(stored) =
         stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)

@@ -13,19 +13,19 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_763_600_000_000).unwrap()
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context { is_connected: true, zone: Some("Europe/Berlin".parse().unwrap()), now: now() }
 }
 
-fn span(start: &str, end: &str) -> Span {
+pub(super) fn span(start: &str, end: &str) -> Span {
     Span::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
 }
 
-fn rule(text: &str) -> Recurrence {
+pub(super) fn rule(text: &str) -> Recurrence {
     Recurrence::parse(&[text.to_owned()]).unwrap()
 }
 
-fn draft(id: EventId, title: &str, span: Span, repeat: Repeat) -> Draft {
+pub(super) fn draft(id: EventId, title: &str, span: Span, repeat: Repeat) -> Draft {
     let is_all_day = span.is_all_day();
     let (priority, origin) = (Priority::Work, Origin::Compass);
     Draft::new(id, Some(title.into()), None, span, is_all_day, false, priority, origin, None)
@@ -39,13 +39,13 @@ fn someday(draft: Draft) -> Draft {
 
 /// A calendar in memory: what the store does with plans.
 #[derive(Clone, Default)]
-struct Calendar {
-    records: Records,
+pub(super) struct Calendar {
+    pub(super) records: Records,
     rev: u64,
 }
 
 impl Calendar {
-    fn write(&mut self, steps: Steps) -> usize {
+    pub(super) fn write(&mut self, steps: Steps) -> usize {
         let count = steps.len();
         for change in steps.into_changes() {
             self.rev += 1;
@@ -60,12 +60,12 @@ impl Calendar {
         count
     }
 
-    fn save(&mut self, draft: &Draft, scope: Scope) -> usize {
+    pub(super) fn save(&mut self, draft: &Draft, scope: Scope) -> usize {
         let steps = save(&self.records, draft, scope, &context()).unwrap();
         self.write(steps)
     }
 
-    fn delete(&mut self, id: EventId, scope: Scope) -> usize {
+    pub(super) fn delete(&mut self, id: EventId, scope: Scope) -> usize {
         let steps = delete(&self.records, id, scope, &context()).unwrap();
         self.write(steps)
     }
@@ -74,7 +74,7 @@ impl Calendar {
         self.shown_on(crate::Shelf::Grid)
     }
 
-    fn shown_on(&self, shelf: crate::Shelf) -> Vec<crate::Shown> {
+    pub(super) fn shown_on(&self, shelf: crate::Shelf) -> Vec<crate::Shown> {
         let live = self.records.iter().filter(|record| !record.is_deleted);
         let window = Window::from_query("2026-11-01T00:00:00Z", "2026-12-31T23:59:59Z").unwrap();
         let mut shown =

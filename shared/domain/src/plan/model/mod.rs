@@ -3,10 +3,11 @@
 //!
 //! It shares with the rules what is tested elsewhere: zones, the ids of occurrences, and whether two rules mean the same.
 
+mod acts;
 mod history;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
@@ -77,6 +78,10 @@ enum Found {
 struct Naive {
     singles: BTreeMap<EventId, (Fields, Span)>,
     series: BTreeMap<EventId, Group>,
+    /// What has ever been a series.
+    ever_series: BTreeSet<EventId>,
+    /// What has ever stood for itself.
+    ever: BTreeSet<EventId>,
 }
 
 /// The rule makes no occurrence.
@@ -87,6 +92,8 @@ struct Empty;
 struct Around<'a> {
     zone: Zone,
     rule_of: &'a dyn Fn(EventId) -> Recurrence,
+    /// The id for what leaves a series at an occurrence, which the request named or not.
+    id_apart: &'a dyn Fn(EventId, EventId, bool) -> EventId,
 }
 
 impl Fields {
@@ -212,42 +219,43 @@ impl Group {
         (0..at).all(|earlier| self.is_cancelled(earlier))
     }
 
-    /// All of the series is edited, where `shown` was shown before. `rule` is another rule than it had. A draft whose times are out of date says
+    /// All of the series is edited, at one of its copies or at itself. `rule` is another rule than it had. A draft whose times are out of date says
     /// nothing of them.
     fn edit(
         &mut self,
-        shown: &(Fields, Span),
+        at: Option<usize>,
         draft: &Draft,
         rule: Option<&Recurrence>,
         has_time: bool,
     ) -> Result<(), Empty> {
-        let (shown, was) = shown;
-        let is_put_aside = draft.is_someday && !shown.is_someday;
-        let new = if !has_time || is_put_aside || draft.span.is_same_time(was) {
-            self.span.clone()
-        } else {
-            self.moved(was, &draft.span)
+        let (shown, was) = match at {
+            Some(at) => self.shown(at),
+            None => (self.fields.clone(), self.span.clone()),
         };
+        let is_put_aside = draft.is_someday && !shown.is_someday;
+        let is_moved = has_time && !is_put_aside && !draft.span.is_same_time(&was);
+        let new = if is_moved { self.moved(&was, &draft.span) } else { self.span.clone() };
         let before = self.clone();
         let by = clock(self.zone, new.start()) - clock(self.zone, before.span.start());
         self.span = new;
-        self.fields.take(shown, draft);
-        for (at, copy) in self.copies.iter_mut().enumerate() {
+        self.fields.take(&shown, draft);
+        for copy in &mut self.copies {
             copy.clock += by;
             if self.span.is_all_day() {
                 copy.clock = copy.clock.date().into();
             }
             if let State::Own(fields, _) = &mut copy.state {
-                fields.take(shown, draft);
+                fields.take(&shown, draft);
             }
-            debug_assert_eq!(before.is_cancelled(at), matches!(copy.state, State::Cancelled));
         }
-        for at in 0..self.copies.len() {
-            let plain = self.plain_span(&self.copies[at]);
-            if let State::Own(_, span) = &mut self.copies[at].state
-                && span.is_same_time(&before.plain_span(&before.copies[at]))
-            {
-                *span = plain;
+        for copy in 0..self.copies.len() {
+            let plain = self.plain_span(&self.copies[copy]);
+            if let State::Own(_, span) = &mut self.copies[copy].state {
+                if span.is_same_time(&before.plain_span(&before.copies[copy])) {
+                    *span = plain;
+                } else if at == Some(copy) && is_moved {
+                    *span = draft.span.clone();
+                }
             }
         }
         rule.map_or(Ok(()), |rule| self.recur(rule))
@@ -293,25 +301,25 @@ impl Naive {
         if self.singles.contains_key(&id) {
             return Found::Single;
         }
-        if self.series.contains_key(&id) {
-            return Found::Series;
-        }
         let (tag, slot) = id.as_occurrence();
+        let is_own = self.series.contains_key(&id);
         match self.series.values().find(|group| Tag::of(group.id) == tag) {
             Some(group) => match group.copies.iter().position(|copy| group.slot(copy) == slot) {
-                Some(at) => Found::Occurrence(group.id, at),
-                None => Found::Former(group.id),
+                Some(at) if !(is_own && group.is_cancelled(at)) => Found::Occurrence(group.id, at),
+                None if !is_own => Found::Former(group.id),
+                _ => Found::Series,
             },
+            None if is_own => Found::Series,
             None => Found::Nothing,
         }
     }
 
-    /// Whether an id is that of a live occurrence and of another thing.
+    /// Whether an id is that of a live occurrence and of a single event.
     fn has_twins(&self) -> bool {
         self.series.values().any(|group| {
             group.copies.iter().enumerate().any(|(at, copy)| {
                 let id = group.id_of(copy);
-                !group.is_cancelled(at) && (self.singles.contains_key(&id) || self.series.contains_key(&id))
+                !group.is_cancelled(at) && self.singles.contains_key(&id)
             })
         })
     }
@@ -338,6 +346,8 @@ impl Naive {
     fn save(&mut self, draft: &Draft, scope: Scope, around: &Around<'_>) -> Result<(), Empty> {
         let mut next = self.clone();
         next.try_save(draft, scope, around)?;
+        next.ever_series.extend(next.series.keys());
+        next.ever.extend(next.series.keys().chain(next.singles.keys()));
         *self = next;
         Ok(())
     }
@@ -345,10 +355,13 @@ impl Naive {
     fn try_save(&mut self, draft: &Draft, scope: Scope, around: &Around<'_>) -> Result<(), Empty> {
         let id = draft.id();
         let never = matches!(draft.repeat, Repeat::Never);
+        if scope != Scope::This && self.is_gone(id) {
+            return Ok(());
+        }
         match (self.find(id), scope) {
             (Found::Nothing | Found::Single, _) | (Found::Former(_), Scope::This) => {
                 let order = self.singles.remove(&id).and_then(|(fields, _)| fields.order);
-                self.put(draft, order, draft.zone.unwrap_or(around.zone))
+                self.put(draft, id, order, draft.zone.unwrap_or(around.zone))
             }
             (Found::Series, Scope::This) => match draft.repeat {
                 Repeat::Never | Repeat::Unsaid => self.reduce(id, draft),
@@ -359,14 +372,22 @@ impl Naive {
                 Repeat::Series(_) => self.edit(id, None, draft, around),
             },
             (Found::Series, _) if never => self.reduce(id, draft),
-            (Found::Series, _) => self.edit(id, None, draft, around),
+            (Found::Series, _) => {
+                let group = &self.series[&id];
+                let start = Slot::of(group.span.start());
+                let start = group.copies.iter().position(|copy| Some(group.slot(copy)) == start);
+                let is_occurrence = !matches!(draft.repeat, Repeat::Series(_));
+                let start = start.filter(|at| is_occurrence && !group.is_cancelled(*at));
+                self.edit(id, start, draft, around)
+            }
             (Found::Occurrence(series, at), Scope::This) => match draft.repeat {
                 Repeat::Occurrence { .. } => self.except(series, at, draft),
                 _ => {
                     let group = self.series.get_mut(&series).unwrap();
                     group.copies[at].state = State::Cancelled;
                     let zone = group.zone;
-                    self.put(draft, None, draft.zone.unwrap_or(zone))
+                    let id = (around.id_apart)(series, id, true);
+                    self.put(draft, id, None, draft.zone.unwrap_or(zone))
                 }
             },
             (Found::Occurrence(series, at), Scope::Following) if !self.series[&series].is_first(at) => {
@@ -374,25 +395,31 @@ impl Naive {
             }
             (Found::Former(series), Scope::Following) => match self.next(series, id) {
                 Some(at) if self.series[&series].is_first(at) && never => self.reduce(series, draft),
-                Some(at) if self.series[&series].is_first(at) => self.edit_stale(series, Some(at), draft),
+                Some(at) if self.series[&series].is_first(at) => self.edit_stale(series, draft),
                 Some(at) => self.edit_tail(series, at, draft, around, false),
                 None => Ok(()),
             },
             (Found::Occurrence(series, _) | Found::Former(series), _) if never => self.reduce(series, draft),
+            (Found::Occurrence(series, at), Scope::Following) if self.is_new_rule(series, draft, around) => {
+                let group = self.series.get_mut(&series).unwrap();
+                group.span = group.plain_span(&group.copies[at]);
+                group.copies.drain(..at);
+                self.edit(series, Some(0), draft, around)
+            }
             (Found::Occurrence(series, at), _) => self.edit(series, Some(at), draft, around),
-            (Found::Former(series), _) => self.edit_stale(series, None, draft),
+            (Found::Former(series), _) => self.edit_stale(series, draft),
         }
     }
 
-    fn put(&mut self, draft: &Draft, order: Option<f64>, zone: Zone) -> Result<(), Empty> {
+    fn put(&mut self, draft: &Draft, id: EventId, order: Option<f64>, zone: Zone) -> Result<(), Empty> {
         let fields = Fields::of(draft, order);
         match &draft.repeat {
             Repeat::Series(rule) => {
-                let group = Group::new(draft.id(), zone, fields, draft.span.clone(), rule)?;
-                self.series.insert(draft.id(), group);
+                let group = Group::new(id, zone, fields, draft.span.clone(), rule)?;
+                self.series.insert(id, group);
             }
             _ => {
-                self.singles.insert(draft.id(), (fields, draft.span.clone()));
+                self.singles.insert(id, (fields, draft.span.clone()));
             }
         }
         Ok(())
@@ -419,16 +446,18 @@ impl Naive {
         around: &Around<'_>,
     ) -> Result<(), Empty> {
         let group = self.series.get_mut(&series).unwrap();
-        let shown = at.map_or_else(|| (group.fields.clone(), group.span.clone()), |at| group.shown(at));
         let rule = draft.repeat.rule_of(series).filter(|rule| !rule.is_same(&(around.rule_of)(series)));
-        group.edit(&shown, draft, rule, true)
+        group.edit(at, draft, rule, true)
+    }
+
+    fn is_new_rule(&self, series: EventId, draft: &Draft, around: &Around<'_>) -> bool {
+        draft.repeat.rule_of(series).is_some_and(|rule| !rule.is_same(&(around.rule_of)(series)))
     }
 
     /// An edit of all that was made where no occurrence is any more: only what it says beside times and rule counts.
-    fn edit_stale(&mut self, series: EventId, at: Option<usize>, draft: &Draft) -> Result<(), Empty> {
+    fn edit_stale(&mut self, series: EventId, draft: &Draft) -> Result<(), Empty> {
         let group = self.series.get_mut(&series).unwrap();
-        let shown = at.map_or_else(|| (group.fields.clone(), group.span.clone()), |at| group.shown(at));
-        group.edit(&shown, draft, None, false)
+        group.edit(None, draft, None, false)
     }
 
     /// The series ends before a copy; what follows is a series of its own, or one event.
@@ -440,18 +469,28 @@ impl Naive {
         around: &Around<'_>,
         is_current: bool,
     ) -> Result<(), Empty> {
+        let new_rule = is_current && self.is_new_rule(series, draft, around);
         let head = self.series.get_mut(&series).unwrap();
-        let (id, shown) = (head.id_of(&head.copies[at]), head.shown(at));
+        let id = head.id_of(&head.copies[at]);
+        let is_single = is_current && matches!(draft.repeat, Repeat::Never);
+        let (shown, was) = if is_current { head.shown(at) } else { (head.fields.clone(), head.span.clone()) };
+        let mut taken = shown.clone();
+        taken.take(&shown, draft);
+        let is_same_time = !is_current || draft.span.is_same_time(&was);
+        if taken == shown && is_same_time && !is_single && !new_rule {
+            return Ok(());
+        }
         let span = head.plain_span(&head.copies[at]);
+        let id = (around.id_apart)(series, id, is_current);
         let copies = head.copies.split_off(at);
         let (zone, fields) = (head.zone, head.fields.clone());
-        if is_current && matches!(draft.repeat, Repeat::Never) {
+        if is_single {
             self.singles.insert(id, (Fields::of(draft, fields.order), draft.span.clone()));
             return Ok(());
         }
         let mut tail = Group { id, zone, fields, span, copies };
         let rule = draft.repeat.rule_of(series).filter(|rule| !rule.is_same(&(around.rule_of)(series)));
-        tail.edit(&shown, draft, rule.filter(|_| is_current), is_current)?;
+        tail.edit(is_current.then_some(0), draft, rule.filter(|_| is_current), is_current)?;
         self.series.insert(id, tail);
         Ok(())
     }
@@ -468,7 +507,21 @@ impl Naive {
         group.copies.iter().position(|copy| copy.clock >= from)
     }
 
+    /// Whether an id stood for something that is not there any more.
+    fn is_gone(&self, id: EventId) -> bool {
+        let (tag, _) = id.as_occurrence();
+        match self.find(id) {
+            Found::Nothing => self.ever_series.iter().any(|series| Tag::of(*series) == tag),
+            Found::Occurrence(series, at) => self.series[&series].is_cancelled(at) && self.ever.contains(&id),
+            Found::Former(_) => self.ever.contains(&id),
+            Found::Single | Found::Series => false,
+        }
+    }
+
     fn delete(&mut self, id: EventId, scope: Scope) {
+        if scope != Scope::This && self.is_gone(id) {
+            return;
+        }
         match (self.find(id), scope) {
             (Found::Single, _) => drop(self.singles.remove(&id)),
             (Found::Nothing, _) | (Found::Former(_), Scope::This) => {}
