@@ -171,3 +171,153 @@ async fn parallel_writes_of_one_user_all_arrive() {
     assert!(answers.iter().all(|answer| answer.status == 204), "{answers:#?}");
     assert_eq!(browser.grid().await.len(), 8);
 }
+
+/// The event as the web app reads it again after a reload.
+async fn reloaded(app: &TestApp, browser: &scenarios::Browser, id: &str) -> Value {
+    // A reload meets a process that knows nothing of what was before.
+    app.cloud().kill_environments("event").await.unwrap();
+    let listed = browser.list("2026-11-15T00:00:00-08:00", "2026-11-22T23:59:59-08:00").await;
+    listed.into_iter().find(|event| event["_id"] == id).unwrap()
+}
+
+#[tokio::test]
+async fn a_saved_event_appears_at_its_start_and_persists_after_reload() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    browser.create(&timed(1, "Dentist", "2026-11-18T10:00:00-08:00")).await.is(204);
+    let event = reloaded(&app, &browser, &id(1)).await;
+    assert_eq!(
+        (&event["title"], &event["startDate"]),
+        (&json!("Dentist"), &json!("2026-11-18T10:00:00-08:00"))
+    );
+}
+
+#[tokio::test]
+async fn an_all_day_event_has_no_time_fields_and_persists() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    browser.create(&all_day(1, "Holiday", "2026-11-18", "2026-11-19")).await.is(204);
+    let event = reloaded(&app, &browser, &id(1)).await;
+    assert_eq!((&event["startDate"], &event["endDate"]), (&json!("2026-11-18"), &json!("2026-11-19")));
+    assert_eq!(event["isAllDay"], true);
+}
+
+#[tokio::test]
+async fn editing_title_time_and_priority_persists() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    browser.create(&timed(1, "Dentist", "2026-11-18T10:00:00-08:00")).await.is(204);
+    for (field, value) in
+        [("title", "Doctor"), ("endDate", "2026-11-18T11:30:00-08:00"), ("priority", "work")]
+    {
+        let mut event = reloaded(&app, &browser, &id(1)).await;
+        event[field] = json!(value);
+        browser.put(&event).await.is(204);
+        assert_eq!(reloaded(&app, &browser, &id(1)).await[field], value);
+    }
+}
+
+#[tokio::test]
+async fn each_priority_of_the_menu_persists() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    browser.create(&timed(1, "Dentist", "2026-11-18T10:00:00-08:00")).await.is(204);
+    for priority in ["work", "self", "relationships", "unassigned"] {
+        let mut event = reloaded(&app, &browser, &id(1)).await;
+        event["priority"] = json!(priority);
+        browser.put(&event).await.is(204);
+        assert_eq!(reloaded(&app, &browser, &id(1)).await["priority"], priority);
+    }
+}
+
+#[tokio::test]
+async fn dragging_and_resizing_persist_and_the_start_cannot_pass_the_end() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    browser.create(&timed(1, "Dentist", "2026-11-18T10:00:00-08:00")).await.is(204);
+    for (start, end) in [
+        ("2026-11-19T12:00:00-08:00", "2026-11-19T12:45:00-08:00"),
+        ("2026-11-19T11:30:00-08:00", "2026-11-19T12:45:00-08:00"),
+        ("2026-11-19T11:30:00-08:00", "2026-11-19T15:00:00-08:00"),
+    ] {
+        let mut event = reloaded(&app, &browser, &id(1)).await;
+        (event["startDate"], event["endDate"]) = (json!(start), json!(end));
+        browser.put(&event).await.is(204);
+        let moved = reloaded(&app, &browser, &id(1)).await;
+        assert_eq!((&moved["startDate"], &moved["endDate"]), (&json!(start), &json!(end)));
+    }
+    let mut event = reloaded(&app, &browser, &id(1)).await;
+    event["startDate"] = json!("2026-11-19T16:00:00-08:00");
+    browser.put(&event).await.is(400);
+    assert_eq!(reloaded(&app, &browser, &id(1)).await["startDate"], "2026-11-19T11:30:00-08:00");
+}
+
+#[tokio::test]
+async fn a_duplicate_is_independent_of_its_original() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let mut event = timed(1, "Dentist", "2026-11-18T10:00:00-08:00");
+    event["description"] = json!("the tooth");
+    browser.create(&event).await.is(204);
+    let mut copy = reloaded(&app, &browser, &id(1)).await;
+    copy["_id"] = json!(id(2));
+    browser.create(&copy).await.is(204);
+    browser.delete(&id(1)).await.is(204);
+    let copy = reloaded(&app, &browser, &id(2)).await;
+    for field in ["title", "description", "startDate", "endDate", "priority"] {
+        assert_eq!(copy[field], event[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn undo_after_delete_restores_the_event_with_all_its_properties() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let mut event = timed(1, "Dentist", "2026-11-18T10:00:00-08:00");
+    (event["description"], event["priority"]) = (json!("the tooth"), json!("self"));
+    browser.create(&event).await.is(204);
+    let mut before = reloaded(&app, &browser, &id(1)).await;
+    browser.delete(&id(1)).await.is(204);
+    browser.create(&before).await.is(204);
+    let mut after = reloaded(&app, &browser, &id(1)).await;
+    for event in [&mut before, &mut after] {
+        event.as_object_mut().unwrap().remove("updatedAt");
+    }
+    assert_eq!(after, before);
+}
+
+/// The upload of what was made before sign-up, and the answer in the time that API Gateway has. The benchmark uploads five times as many, with the
+/// binaries that are deployed.
+#[tokio::test]
+async fn a_thousand_events_are_uploaded_in_one_request() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let event = |number: u32| {
+        let start =
+            format!("2026-{:02}-{:02}T{:02}:00:00Z", number / 28 % 12 + 1, number % 28 + 1, number % 23);
+        timed(number, &format!("Event {number}"), &start)
+    };
+    let events: Vec<Value> = (0..1_000).map(event).collect();
+    let started = std::time::Instant::now();
+    browser.create(&json!(events)).await.is(204);
+    let took = started.elapsed();
+    assert_eq!(browser.grid().await.len(), 1_000);
+    assert!(took < std::time::Duration::from_secs(29), "{took:?}");
+}
+
+#[tokio::test]
+async fn of_an_upload_with_one_bad_event_nothing_is_written() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let mut events: Vec<Value> =
+        (0..300).map(|number| timed(number, "Event", "2026-11-20T09:00:00Z")).collect();
+    // A rule that is well formed, and makes no occurrence.
+    events[299]["recurrence"] = json!({ "rule": ["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"] });
+    let answer = browser.create(&json!(events)).await.is(400);
+    assert!(
+        answer.json()["message"].as_str().unwrap().starts_with("[299]: recurrence.rule"),
+        "{}",
+        answer.text
+    );
+    assert!(browser.grid().await.is_empty());
+}

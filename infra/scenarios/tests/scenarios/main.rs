@@ -12,5 +12,7 @@ mod lists;
 mod live;
 mod samples;
 mod schedules;
+mod series;
+mod someday;
 mod wire;
 mod workspace;
