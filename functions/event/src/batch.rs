@@ -14,9 +14,6 @@ use store::{Plan, Reads, Snapshot};
 
 use crate::Events;
 
-/// How many events of a request are written together: each may be an exception, which changes its series too.
-const PART: usize = Plan::LIMIT / 2;
-
 /// All elements as drafts, or the first refusal with the element's place. An id that comes twice means its last element.
 pub fn drafts(bodies: Vec<EventBody>, random: &Random, now: DateTime<Utc>) -> Result<Vec<Draft>, ApiError> {
     let many = bodies.len() > 1;
@@ -97,7 +94,9 @@ impl Named for (EventId, f64) {
 /// What came of a part of a request.
 #[derive(Default)]
 struct Outcome {
-    /// How many of its items changed something.
+    /// How many of its items the transaction had room for.
+    taken: usize,
+    /// How many of them changed something.
     changed: usize,
     /// What was not there before.
     created: Vec<EventId>,
@@ -115,40 +114,45 @@ impl Events {
     ) -> Result<usize, ApiError> {
         let now = self.clock.now();
         let (mut changed, mut created) = (0, Vec::new());
-        for part in items.chunks(PART) {
-            // A plan may be made more than once; the last one is the one that was written.
-            let outcome = Mutex::default();
-            let done = self.apply_part(user, part, scope, now, &plan, &outcome).await;
-            let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut left = items;
+        while !left.is_empty() {
+            let (outcome, done) = self.apply_some(user, left, scope, now, &plan).await;
             changed += outcome.changed;
             // Also of a part that failed: its answer may be all that was lost.
             created.extend(outcome.created);
             if let Err(error) = done {
-                if items.len() > part.len() {
+                if outcome.taken < items.len() && !created.is_empty() {
                     self.take_back(user, &created, now).await;
                 }
                 return Err(error);
             }
+            left = left.get(outcome.taken..).unwrap_or_default();
         }
         Ok(changed)
     }
 
-    /// One transaction.
-    async fn apply_part<T: Named + Sync>(
+    /// One transaction, of as many of the first items as it has room for. The first of them is always among them.
+    async fn apply_some<T: Named + Sync>(
         &self,
         user: UserId,
-        part: &[T],
+        items: &[T],
         scope: Scope,
         now: DateTime<Utc>,
         plan: impl Fn(&Records, &T, &Context) -> Result<Steps, Refusal> + Sync,
-        outcome: &Mutex<Outcome>,
-    ) -> Result<(), ApiError> {
+    ) -> (Outcome, Result<(), ApiError>) {
+        let items = &items[..items.len().min(Plan::LIMIT)];
+        // A plan may be made more than once; the last one is the one that was written.
+        let outcome = Mutex::new(Outcome::default());
         let all = |snapshot: &Snapshot| {
             let context = snapshot.head.context(now);
             let mut records = snapshot.records.clone();
             let (mut steps, mut planned) = (Steps::none(), Outcome::default());
-            for item in part {
+            for item in items {
                 let next = plan(&records, item, &context)?;
+                if planned.taken > 0 && steps.len() + next.len() > Plan::LIMIT {
+                    break;
+                }
+                planned.taken += 1;
                 if !next.is_empty() {
                     planned.changed += 1;
                     if matches!(records.stored(item.id()), Stored::Nothing(_)) {
@@ -161,30 +165,32 @@ impl Events {
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = planned;
             Ok::<_, ApiError>(Plan::steps(steps))
         };
-        let reads = Reads::leading(part.iter().map(Named::id), scope);
-        self.store.mutate(user, reads, now, all).await?;
-        Ok(())
+        let reads = Reads::leading(items.iter().map(Named::id), scope);
+        let done = self.store.mutate(user, reads, now, all).await;
+        (outcome.into_inner().unwrap_or_else(PoisonError::into_inner), done.map(drop))
     }
 
     /// Deletes what a request had created at `written` before it failed, unless somebody has changed it since. Best effort: what is left is an
     /// event that its user sees and can delete, and a repeated request finds it.
     async fn take_back(&self, user: UserId, created: &[EventId], written: DateTime<Utc>) {
         let is_ours = |event: &Event| event.updated_at == written;
-        for part in created.chunks(PART) {
-            let plan = |records: &Records, id: &EventId, context: &Context| match records.stored(*id) {
-                Stored::Single(record) if is_ours(&record.event) => {
-                    domain::delete(records, *id, Scope::All, context)
-                }
-                Stored::Series(family) if is_ours(&family.base.event) => {
-                    domain::delete(records, *id, Scope::All, context)
-                }
-                _ => Ok(Steps::none()),
+        let plan = |records: &Records, id: &EventId, context: &Context| {
+            let is_untouched = match records.stored(*id) {
+                Stored::Single(record) => is_ours(&record.event),
+                Stored::Series(family) => is_ours(&family.base.event),
+                _ => false,
             };
-            let now = self.clock.now();
-            if let Err(error) = self.apply_part(user, part, Scope::All, now, plan, &Mutex::default()).await {
-                tracing::error!(%user, events = part.len(), ?error, "a part of a failed request could not be taken back");
+            if is_untouched { domain::delete(records, *id, Scope::All, context) } else { Ok(Steps::none()) }
+        };
+        tracing::error!(%user, events = created.len(), "a request failed half-way and is taken back");
+        let mut left = created;
+        while !left.is_empty() {
+            let (outcome, done) = self.apply_some(user, left, Scope::All, self.clock.now(), plan).await;
+            if let Err(error) = done {
+                tracing::error!(%user, events = left.len(), ?error, "what is left of a failed request cannot be taken back");
+                return;
             }
+            left = left.get(outcome.taken..).unwrap_or_default();
         }
-        tracing::error!(%user, events = created.len(), "a request failed half-way and was taken back");
     }
 }

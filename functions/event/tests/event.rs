@@ -166,7 +166,7 @@ async fn an_upload_that_fails_half_way_is_taken_back_and_completed_by_a_repetiti
         world.send(ANA, "POST", "/api/event", &event(1, "before")).await;
         let mut many: Vec<Value> = (1..=150).map(|n| event(n, "upload")).collect();
         many[149]["recurrence"] = json!({"rule": ["RRULE:FREQ=WEEKLY"]});
-        script.fail_after(2, fault);
+        script.fail_after(1, fault);
         let (status, body) = world.send(ANA, "POST", "/api/event", &json!(many)).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{fault:?}: {body}");
         // What was there stays there, as the upload had it: it was not created by it.

@@ -33,9 +33,17 @@ pub enum Refusal {
     },
 }
 
+/// The most characters of a problem: it may quote what was sent, and that may be a megabyte.
+const PROBLEM_LIMIT: usize = 400;
+
 impl Refusal {
     /// A [`Refusal::BadField`].
     pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::BadField { field, problem: problem.into() }
+        let mut problem = problem.into();
+        if let Some((end, _)) = problem.char_indices().nth(PROBLEM_LIMIT) {
+            problem.truncate(end);
+            problem.push('…');
+        }
+        Self::BadField { field, problem }
     }
 }

@@ -12,6 +12,8 @@ use crate::{
 
 /// The most occurrences of one series that a list holds: two years of days. No view of the web app comes near.
 const LISTED: usize = 730;
+/// The days in which a series that recurs daily has as many.
+const LISTED_DAYS: i64 = 730;
 
 /// What makes a stored event a series. The event is its pattern: the id is the series', the span that of its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,8 +115,13 @@ impl Series {
 
     /// The occurrence in a slot as the pattern makes it, whether or not the slot has an exception.
     pub fn occurrence(&self, event: &Event, slot: Slot) -> Event {
+        self.tagged(Tag::of(event.id), event, slot)
+    }
+
+    /// The occurrence in a slot of the series with this tag, which is known so that it need not be computed for each.
+    fn tagged(&self, tag: Tag, event: &Event, slot: Slot) -> Event {
         let google_id = event.google_id.as_ref().map(|id| id.of_occurrence(slot));
-        let id = EventId::of_occurrence(Tag::of(event.id), slot);
+        let id = EventId::of_occurrence(tag, slot);
         Event { id, google_id, span: self.span(event, slot), ..event.clone() }
     }
 
@@ -126,15 +133,18 @@ impl Series {
             None => Slot::ends(is_date),
         };
         let pattern = self.pattern(event);
-        let slots = match window {
-            Some(_) => pattern.slots(from, to),
-            None => pattern.first_slots(from, to, LISTED),
+        // In a range of centuries (all of them overlap when each lasts so long) no more than are listed are looked for. In that of a view it is
+        // cheaper to take all.
+        let slots = match (to.instant() - from.instant()).num_days() {
+            ..=LISTED_DAYS => pattern.slots(from, to),
+            _ => pattern.first_slots(from, to, LISTED),
         };
+        let tag = Tag::of(event.id);
         slots
             .into_iter()
             .take(LISTED)
             .filter(|slot| !self.exceptions.contains(slot))
-            .map(|slot| self.occurrence(event, slot))
+            .map(|slot| self.tagged(tag, event, slot))
             .filter(|event| window.is_none_or(|window| window.overlaps(&event.span)))
             .collect()
     }
