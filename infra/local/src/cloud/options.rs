@@ -35,6 +35,8 @@ pub struct Options {
     /// After how long a message whose invocation failed is handed out again. On AWS that is the queue's visibility
     /// time-out, many minutes, which nobody waits for on one machine.
     pub redelivery: Duration,
+    /// How often the table's stream is looked at; Lambda does so four times a second. `None` notices at once what a function has written.
+    pub stream_poll: Option<Duration>,
     /// Where a line goes for each invocation, warning and mail.
     pub output: Output,
 }
@@ -56,6 +58,7 @@ impl Options {
             google: Google::default(),
             runs_by_time: false,
             redelivery: Duration::from_millis(500),
+            stream_poll: None,
             output: Output::Silent,
         }
     }

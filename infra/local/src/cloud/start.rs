@@ -93,6 +93,7 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
         database: &services.database,
         broker: &services.queues.broker,
         redelivery: options.redelivery,
+        stream_poll: options.stream_poll,
         data: options.data.as_deref(),
         activity: &reports.activity,
         console: &reports.console,

@@ -43,6 +43,8 @@ pub(crate) struct Mapping {
     pub(crate) broker: Broker,
     pub(crate) pool: Arc<Pool>,
     pub(crate) retry_after: Duration,
+    /// Between two looks at the stream; `None` looks whenever something has happened.
+    pub(crate) poll: Option<Duration>,
     pub(crate) activity: Activity,
     pub(crate) console: Console,
     /// File that keeps the position; `None` starts anew with the table.
@@ -82,6 +84,7 @@ impl Mapping {
     /// Follows the stream until the runtime ends.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut activity = self.activity.subscribe();
+        let mut ticks = self.poll.map(tokio::time::interval);
         loop {
             activity.mark_unchanged();
             match self.look(PAGE) {
@@ -93,8 +96,15 @@ impl Mapping {
                 }
                 Err(error) => self.console.line(format_args!("stream of {}: {error:#}", self.table)),
             }
-            // Either will do; the cloud's activity ends only with the cloud.
-            let _ = tokio::time::timeout(POLL, activity.changed()).await;
+            match &mut ticks {
+                Some(ticks) => {
+                    ticks.tick().await;
+                }
+                None => {
+                    // Either will do; the cloud's activity ends only with the cloud.
+                    let _ = tokio::time::timeout(POLL, activity.changed()).await;
+                }
+            }
         }
     }
 

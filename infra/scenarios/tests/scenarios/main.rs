@@ -13,6 +13,7 @@ mod live;
 mod samples;
 mod schedules;
 mod series;
+mod socket;
 mod someday;
 mod wire;
 mod workspace;
