@@ -14,8 +14,11 @@ const NOW: DateTime<Utc> = DateTime::from_timestamp_millis(1_763_600_000_000).un
 const ANA: UserId = UserId::new([1; 12]);
 const BEN: UserId = UserId::new([2; 12]);
 
+/// What is tried with arbitrary bytes. It fails by panicking.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const ALL: [(&str, fn(&[u8])); 3] = [("message", message), ("cursor", cursor), ("ticket", ticket)];
+pub const ALL: [(&str, Target); 3] = [("message", message), ("cursor", cursor), ("ticket", ticket)];
 
 fn seal(user: UserId) -> Seal {
     CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap().of(user)

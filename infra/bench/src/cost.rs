@@ -1,6 +1,6 @@
 //! What a request costs: store round trips, capacity units, CPU time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use local::Cloud;
@@ -81,34 +81,63 @@ const KINDS: [Kind; 7] = [
 ];
 
 const EMAIL: &str = "ada@example.com";
+/// How long the cloud may take to come to rest.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// As in the sample of a sign-in.
 const PASSWORD: &str = "correct horse 1";
 const WEEK: &str = "/api/event?start=2026-11-15T00:00:00Z&end=2026-11-21T23:59:59Z";
 
-/// Somebody with a calendar.
+/// Somebody who has signed up.
 pub struct User {
-    client: Client,
+    /// What holds the session.
+    pub client: Client,
     /// The access token.
     pub token: String,
 }
+
+/// What a kind of request costs: medians, but for the CPU time, which is a mean.
+pub struct Cost {
+    /// Rounds of calls to the store, one after the other.
+    pub trips: f64,
+    /// Read units.
+    pub read_units: f64,
+    /// Write units.
+    pub write_units: f64,
+    /// CPU time of the function, in milliseconds.
+    pub cpu_ms: f64,
+    /// From request to answer, in milliseconds.
+    pub latency_ms: f64,
+}
+
+/// Method, path and body.
+pub type Request = (Method, String, Value);
 
 /// Signs somebody up and fills a calendar.
 ///
 /// # Errors
 /// If a request fails.
-pub async fn sign_up(cloud: &Cloud) -> anyhow::Result<User> {
+pub async fn with_calendar(cloud: &Cloud) -> anyhow::Result<User> {
+    let user = sign_up(cloud, EMAIL).await?;
+    let calendar: Vec<Value> = (0..EVENTS).map(|n| event(n, "There")).collect();
+    send(cloud, &user.client, &(Method::POST, "/api/event".into(), json!(calendar))).await?;
+    Ok(user)
+}
+
+/// Signs somebody up.
+///
+/// # Errors
+/// If the request fails.
+pub async fn sign_up(cloud: &Cloud, email: &str) -> anyhow::Result<User> {
     let client = Client::builder().cookie_store(true).build()?;
     let form =
-        json!({"formFields": [field("name", "Ada"), field("email", EMAIL), field("password", PASSWORD)]});
-    let response = send(cloud, &client, &Method::POST, "/api/signup", &form).await?;
+        json!({"formFields": [field("name", "Ada"), field("email", email), field("password", PASSWORD)]});
+    let response = send(cloud, &client, &(Method::POST, "/api/signup".into(), form)).await?;
     let cookies = response.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
     let token = cookies
         .filter_map(|cookie| cookie.strip_prefix("sAccessToken=")?.split(';').next())
         .next()
         .context("sign-up set no access token")?
         .to_owned();
-    let calendar: Vec<Value> = (0..EVENTS).map(|n| event(n, "There")).collect();
-    send(cloud, &client, &Method::POST, "/api/event", &json!(calendar)).await?;
     Ok(User { client, token })
 }
 
@@ -128,38 +157,58 @@ pub async fn report(cloud: &Cloud, user: &User, requests: usize) -> anyhow::Resu
 }
 
 async fn measure(cloud: &Cloud, client: &Client, kind: &Kind, requests: usize) -> anyhow::Result<()> {
-    // One to start the function.
-    let (path, body) = (kind.request)(0);
-    send(cloud, client, &kind.method, &path, &body).await?;
-    let pid = cloud.processes(kind.function)?.first().context("the function has no process")?.pid;
-    cloud.clear_journal();
-    let before = process::cpu(pid)?;
-    for n in 0..requests {
+    let request = |n| {
         let (path, body) = (kind.request)(n);
-        send(cloud, client, &kind.method, &path, &body).await?;
-    }
-    let cpu = (process::cpu(pid)? - before).as_secs_f64() * 1e3 / requests as f64;
-    cloud.quiesce(Duration::from_secs(30)).await?;
-    let journal = cloud.journal();
-    let of = |value: fn(&local::Entry) -> f64| {
-        median(journal.iter().filter(|entry| entry.function == kind.function).map(value).collect())
+        (kind.method.clone(), path, body)
     };
-    let trips = of(|entry| entry.round_trips().unwrap_or_default() as f64);
-    let (read, write) = (
-        of(|entry| entry.read_units().unwrap_or_default()),
-        of(|entry| entry.write_units().unwrap_or_default()),
-    );
-    println!("| {} | {trips} | {read} | {write} | {cpu:.2} |", kind.name);
+    // One to start the function.
+    send(cloud, client, &request(0)).await?;
+    let cost = cost_of(cloud, client, kind.function, (0..requests).map(request)).await?;
+    let Cost { trips, read_units, write_units, cpu_ms, .. } = cost;
+    println!("| {} | {trips} | {read_units} | {write_units} | {cpu_ms:.2} |", kind.name);
     Ok(())
 }
 
-async fn send(
+/// What these requests to a function cost, which has started.
+///
+/// # Errors
+/// If a request fails.
+pub async fn cost_of(
     cloud: &Cloud,
     client: &Client,
-    method: &Method,
-    path: &str,
-    body: &Value,
-) -> anyhow::Result<Response> {
+    function: &str,
+    requests: impl Iterator<Item = Request>,
+) -> anyhow::Result<Cost> {
+    let pid = cloud.processes(function)?.first().context("the function has no process")?.pid;
+    cloud.clear_journal();
+    let before = process::cpu(pid)?;
+    let mut latencies = Vec::new();
+    for request in requests {
+        let started = Instant::now();
+        send(cloud, client, &request).await?.bytes().await?;
+        latencies.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    let cpu_ms = (process::cpu(pid)? - before).as_secs_f64() * 1e3 / latencies.len() as f64;
+    cloud.quiesce(PATIENCE).await?;
+    let journal = cloud.journal();
+    let of = |value: fn(&local::Entry) -> f64| {
+        median(journal.iter().filter(|entry| entry.function == function).map(value).collect())
+    };
+    Ok(Cost {
+        trips: of(|entry| entry.round_trips().unwrap_or_default() as f64),
+        read_units: of(|entry| entry.read_units().unwrap_or_default()),
+        write_units: of(|entry| entry.write_units().unwrap_or_default()),
+        cpu_ms,
+        latency_ms: median(latencies),
+    })
+}
+
+/// Sends a request that must succeed.
+///
+/// # Errors
+/// If it does not.
+pub async fn send(cloud: &Cloud, client: &Client, request: &Request) -> anyhow::Result<Response> {
+    let (method, path, body) = request;
     let mut request = client.request(method.clone(), format!("{}{path}", cloud.url()));
     if !body.is_null() {
         request = request.json(body);

@@ -2,8 +2,11 @@
 //!
 //! CPU time, not wall time: it is what Lambda bills and what a shared machine disturbs least. A time is the median of many runs.
 
+mod calendar;
 mod cost;
+mod plot;
 mod process;
+mod rules;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -25,46 +28,66 @@ struct Arguments {
     /// Requests of each kind whose cost is taken; sign-ins are a tenth of it.
     #[arg(long, default_value_t = 200)]
     requests: usize,
-    /// Measures this function's start and memory, and nothing else. May be given more than once.
-    #[arg(long, value_name = "FUNCTION")]
+    /// Measures this function's start and memory, or this part (requests, rules, calendar), and nothing else. May be given more than once.
+    #[arg(long, value_name = "FUNCTION|PART")]
     only: Vec<String>,
+    /// The most events of the part `calendar`.
+    #[arg(long, default_value_t = 100_000)]
+    events: usize,
+    /// Where the part `calendar` draws what it has measured.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 }
+
+/// What can be measured beside the start of functions.
+const PARTS: [&str; 3] = ["requests", "rules", "calendar"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let (parts, only): (Vec<String>, Vec<String>) =
+        arguments.only.iter().cloned().partition(|name| PARTS.contains(&name.as_str()));
     let is_partial = !arguments.only.is_empty();
+    let wants = |part: &str| !is_partial || parts.iter().any(|wanted| wanted == part);
     // A second provider in the dependency tree leaves the choice to us; that one is already chosen is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     eprintln!("building the functions for release; this takes minutes the first time");
-    let only = arguments.only.clone();
-    let functions = tokio::task::spawn_blocking(move || build(&only)).await??;
+    let asked = ASKED.iter().filter(|_| wants("requests")).map(|name| (*name).to_owned());
+    let to_build = is_partial.then(|| only.iter().cloned().chain(asked).collect());
+    let functions = tokio::task::spawn_blocking(move || build(to_build)).await??;
     print_machine(&functions)?;
 
     let mut options = Options::new(functions.clone());
     // A stream that is held would make each invocation of `stream` last for seconds.
     options.parameters.insert("StreamMode".to_owned(), "poll".to_owned());
     let cloud = Cloud::start(options).await?;
-    let user = cost::sign_up(&cloud).await?;
-    let (starts, invocations) = (arguments.starts, arguments.invocations);
-    let measured = measured(&cloud, arguments.only)?;
-    start::report(&cloud, &functions, &measured, &user.token, starts, invocations).await?;
-    if !is_partial {
+    let user = cost::with_calendar(&cloud).await?;
+    let measured = measured(&cloud, only, is_partial)?;
+    if !measured.is_empty() {
+        let (starts, invocations) = (arguments.starts, arguments.invocations);
+        start::report(&cloud, &functions, &measured, &user.token, starts, invocations).await?;
+    }
+    if wants("requests") {
         cost::report(&cloud, &user, arguments.requests).await?;
+    }
+    if wants("rules") {
+        rules::report(&cloud).await?;
+    }
+    if wants("calendar") {
+        calendar::report(&cloud, arguments.events, arguments.requests, arguments.plot.as_deref()).await?;
     }
     Ok(())
 }
 
 /// What a measurement takes beside the function that is measured: somebody who has signed up and has events, and what hears of them.
 const SURROUNDINGS: [&str; 3] = ["auth", "event", "fanout"];
+/// What else is asked for requests.
+const ASKED: [&str; 2] = ["user", "config"];
 
 /// Builds all functions, or those that it takes to measure some.
-fn build(only: &[String]) -> anyhow::Result<PathBuf> {
-    if only.is_empty() {
-        return builder::functions(true);
-    }
-    let names: Vec<String> =
-        SURROUNDINGS.iter().map(|name| (*name).to_owned()).chain(only.to_vec()).collect();
+fn build(only: Option<Vec<String>>) -> anyhow::Result<PathBuf> {
+    let Some(only) = only else { return builder::functions(true) };
+    let names: Vec<String> = SURROUNDINGS.iter().map(|name| (*name).to_owned()).chain(only).collect();
     builder::run(Target::Binaries(&names), true, &mut Messages)
 }
 
@@ -80,12 +103,12 @@ impl Progress for Messages {
 }
 
 /// The functions to measure: those that are asked for, else all.
-fn measured(cloud: &Cloud, only: Vec<String>) -> anyhow::Result<Vec<String>> {
+fn measured(cloud: &Cloud, only: Vec<String>, is_partial: bool) -> anyhow::Result<Vec<String>> {
     let all: Vec<String> = cloud.functions().map(str::to_owned).collect();
     if let Some(unknown) = only.iter().find(|name| !all.contains(name)) {
         bail!("the template has no function `{unknown}`; it has {}", all.join(", "));
     }
-    Ok(if only.is_empty() { all } else { only })
+    Ok(if is_partial { only } else { all })
 }
 
 fn print_machine(functions: &Path) -> anyhow::Result<()> {

@@ -120,9 +120,7 @@ impl Record {
     /// What it has in common with its copy at Google.
     pub fn shared(&self) -> Shared {
         let rule = match &self.role {
-            Role::Series(series) => {
-                Some(Rule { zone: series.zone, recurrence: series.recurrence.clone() })
-            }
+            Role::Series(series) => Some(Rule { zone: series.zone, recurrence: series.recurrence.clone() }),
             Role::Single | Role::Exception { .. } => None,
         };
         Shared { rule, ..self.event.shared() }

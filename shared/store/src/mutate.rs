@@ -64,10 +64,8 @@ impl Reads {
         addresses: impl IntoIterator<Item = Address>,
         families: impl IntoIterator<Item = FamilyOf>,
     ) -> Self {
-        let both = Self::at(
-            self.addresses.into_iter().chain(addresses),
-            self.families.into_iter().chain(families),
-        );
+        let both =
+            Self::at(self.addresses.into_iter().chain(addresses), self.families.into_iter().chain(families));
         Self { leading: self.leading, ..both }
     }
 }

@@ -1,5 +1,9 @@
 //! The store against a table made from the bundle's own template: one log per user, gap-free, written all or nothing.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests fail by panicking, like the tests"
+)]
 
 #[path = "log/series.rs"]
 mod series;

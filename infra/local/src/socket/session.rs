@@ -14,6 +14,9 @@ use super::event::{Context, Message};
 /// How long a client may take to answer that it is closing, too.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a client may take to make room for a message. One that reads nothing at all must not hold up whoever posts, or the cloud's end.
+const STALL: Duration = Duration::from_secs(10);
+
 /// How a connection ended, as `$disconnect` is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ending {
@@ -68,7 +71,8 @@ async fn converse(
             Some(order) = orders.recv() => match order {
                 Order::Send(text) => {
                     connection.is_active(api.clock.now());
-                    if socket.send(Wire::Text(text.into())).await.is_err() {
+                    let sent = tokio::time::timeout(STALL, socket.send(Wire::Text(text.into()))).await;
+                    if !matches!(sent, Ok(Ok(()))) {
                         return Ending::LOST;
                     }
                 }
@@ -113,8 +117,9 @@ async fn broken(socket: &mut WebSocket, error: axum::Error) -> Ending {
 /// We end it.
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) -> Ending {
     let farewell = CloseFrame { code, reason: reason.into() };
-    // The client may be gone already, which is where this leads anyway.
-    if socket.send(Wire::Close(Some(farewell))).await.is_ok() {
+    // The client may be gone or stalled, which is where this leads anyway.
+    let sent = tokio::time::timeout(FAREWELL, socket.send(Wire::Close(Some(farewell)))).await;
+    if matches!(sent, Ok(Ok(()))) {
         drain(socket).await;
     }
     Ending::new(code, reason)

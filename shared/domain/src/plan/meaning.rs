@@ -17,7 +17,17 @@
 //! | former slot | any | as nothing | as the next slot; nothing if there is none | as occurrence |
 //!
 //! *Following* and *All* at an id whose own event or series is gone mean nothing, also where it left another series when it began: what is deleted
-//! stays deleted, and what was not meant stays. An edit from a slot on that changes nothing splits nothing. What is said of a former slot is out of date: neither its times nor its rule are taken for the series.
+//! stays deleted, and what was not meant stays. An edit from a slot on that changes nothing splits nothing. What is said of a former slot is out of
+//! date: neither its times nor its rule are taken for the series.
+//!
+//! A request that is sent again changes nothing, but for these, where it cannot be told from another edit of what is shown now:
+//! * the whole series was moved, and still has an occurrence in the slot from which it was moved: a daily series by a day;
+//! * the whole series was put aside, with the times of the list into which it was dropped, or moved by its own id with a rule that moved along;
+//! * all of a series was edited at an exception whose slot it lost by that: the exception's own texts count as edited;
+//! * one occurrence was deleted by the series' own id, which then stands for the next;
+//! * a series that was split and then prolonged was split at the same slot again: the request meets what left first.
+//!
+//! The store itself never sends one again that was written.
 //!
 //! Deleting: nothing is nothing; an event is deleted; of a series or an occurrence, *This* cancels one slot (of the series' own id the first), *Following*
 //! cuts the series short, *All* deletes it; a former slot has nothing to cancel. *Following* at the first occurrence that is left is *All*.

@@ -423,6 +423,79 @@ fn a_rule_without_any_occurrence_is_refused() {
 }
 
 #[test]
+fn deleting_twice_what_had_left_a_series_leaves_the_series() {
+    let mut calendar = week();
+    let split = renamed(calendar.edit(18), "b");
+    calendar.save(&split, Scope::Following);
+    calendar.delete(split.id(), Scope::All);
+    assert_eq!(calendar.list(), [WEEK[0], WEEK[1]]);
+    assert_eq!(calendar.delete(split.id(), Scope::All), 0);
+    assert_eq!(calendar.list(), [WEEK[0], WEEK[1]]);
+}
+
+#[test]
+fn a_rule_that_is_taken_away_twice_leaves_one_event() {
+    for scope in [Scope::Following, Scope::All] {
+        let mut calendar = week();
+        let never = calendar.edit(16).repeating(Repeat::Never, None);
+        calendar.save(&never, scope);
+        assert_eq!(calendar.save(&never, scope), 0, "{scope:?}");
+        assert_eq!(calendar.list(), [WEEK[0]]);
+    }
+}
+
+#[test]
+fn an_occurrence_where_a_series_was_split_and_prolonged_is_its_own() {
+    let mut calendar = week();
+    let split = renamed(calendar.edit(18), "b");
+    calendar.save(&split, Scope::Following);
+    let prolonged = Repeat::Occurrence { series: None, rule: Some(rule("RRULE:FREQ=DAILY;COUNT=3")) };
+    calendar.save(&calendar.edit(16).repeating(prolonged, None), Scope::All);
+    assert_eq!(calendar.list().len(), 6, "both have one on the 18th");
+    calendar.delete(split.id(), Scope::This);
+    assert_eq!(calendar.list()[2], "11-18T09:00:00+01:00 b", "the occurrence of the first series is gone");
+    assert_eq!(calendar.list().len(), 5);
+}
+
+#[test]
+fn another_rule_from_the_first_occurrence_on_makes_none_before_it() {
+    let mut calendar = week();
+    calendar.delete(calendar.on(16).event.id, Scope::This);
+    calendar.delete(calendar.on(17).event.id, Scope::This);
+    let weekly = Repeat::Occurrence { series: None, rule: Some(rule("RRULE:FREQ=DAILY;INTERVAL=2;COUNT=2")) };
+    calendar.save(&calendar.edit(18).repeating(weekly, None), Scope::Following);
+    assert_eq!(calendar.list(), [WEEK[2], WEEK[4]]);
+}
+
+#[test]
+fn an_all_day_exception_says_nothing_of_the_kind_of_its_series() {
+    let mut calendar = week();
+    let all_day = Draft { is_all_day: true, ..at(calendar.edit(18), "2026-11-18", "2026-11-19") };
+    calendar.save(&all_day, Scope::This);
+    let moved = at(calendar.edit(18), "2026-11-19", "2026-11-20");
+    calendar.save(&Draft { is_all_day: true, ..moved }, Scope::All);
+    assert_eq!(
+        calendar.list(),
+        [
+            "11-17T09:00:00+01:00 a",
+            "11-18T09:00:00+01:00 a",
+            "11-19 a",
+            "11-20T09:00:00+01:00 a",
+            "11-21T09:00:00+01:00 a"
+        ]
+    );
+}
+
+#[test]
+fn google_learns_that_a_series_is_gone_which_is_put_aside_as_one_event() {
+    let mut calendar = week();
+    let id: EventId = SERIES.parse().unwrap();
+    let aside = someday(draft(id, "a", span("2026-11-15", "2026-11-21"), Repeat::Never));
+    calendar.save(&aside, Scope::All);
+    assert!(calendar.records.get(Address::Single(id)).unwrap().is_dirty);
+}
+
+#[test]
 fn a_large_plan_is_right_after_every_transaction() {
     let mut calendar = Calendar::default();
     let repeat = Repeat::Series(rule("RRULE:FREQ=DAILY"));

@@ -185,11 +185,22 @@ impl Group {
     }
 
     fn slot(&self, copy: &Copied) -> Slot {
-        Slot::of(&time(self.zone, copy.clock, self.is_date())).unwrap()
+        let slot = match self.is_date() {
+            true => Slot::on(copy.clock.date()),
+            false => Slot::at(self.zone.instant(copy.clock)),
+        };
+        slot.unwrap()
     }
 
     fn id_of(&self, copy: &Copied) -> EventId {
         EventId::of_occurrence(Tag::of(self.id), self.slot(copy))
+    }
+
+    /// Whether the span of a plain copy is not worth computing for a window.
+    fn is_far_from(&self, copy: &Copied, window: &Window) -> bool {
+        let (at, day) = (copy.clock.and_utc(), TimeDelta::days(1));
+        let is_plain = matches!(copy.state, State::Plain);
+        is_plain && (at - day > window.latest() || at + self.span.length() + day < window.earliest())
     }
 
     fn plain_span(&self, copy: &Copied) -> Span {
@@ -249,14 +260,15 @@ impl Group {
             }
         }
         for copy in 0..self.copies.len() {
-            let plain = self.plain_span(&self.copies[copy]);
-            if let State::Own(_, span) = &mut self.copies[copy].state {
-                if span.is_same_time(&before.plain_span(&before.copies[copy])) {
-                    *span = plain;
-                } else if at == Some(copy) && is_moved {
-                    *span = draft.span.clone();
-                }
-            }
+            let State::Own(fields, span) = self.copies[copy].state.clone() else { continue };
+            let span = if span.is_same_time(&before.plain_span(&before.copies[copy])) {
+                self.plain_span(&self.copies[copy])
+            } else if at == Some(copy) && is_moved {
+                draft.span.clone()
+            } else {
+                span
+            };
+            self.copies[copy].state = State::Own(fields, span);
         }
         rule.map_or(Ok(()), |rule| self.recur(rule))
     }
@@ -316,10 +328,12 @@ impl Naive {
 
     /// Whether an id is that of a live occurrence and of a single event.
     fn has_twins(&self) -> bool {
-        self.series.values().any(|group| {
-            group.copies.iter().enumerate().any(|(at, copy)| {
-                let id = group.id_of(copy);
-                !group.is_cancelled(at) && self.singles.contains_key(&id)
+        self.singles.keys().any(|id| {
+            let (tag, slot) = id.as_occurrence();
+            let group = self.series.values().find(|group| Tag::of(group.id) == tag);
+            group.is_some_and(|group| {
+                let mut copies = (0..group.copies.len()).filter(|at| !group.is_cancelled(*at));
+                copies.any(|at| group.slot(&group.copies[at]) == slot)
             })
         })
     }
@@ -332,10 +346,15 @@ impl Naive {
         let mut rows: Vec<Row> =
             singles.map(|(id, (fields, span))| Row::new(*id, fields, span, None)).collect();
         for group in self.series.values() {
-            for at in (0..group.copies.len()).filter(|at| !group.is_cancelled(*at)) {
+            let tag = Tag::of(group.id);
+            for (at, copy) in group.copies.iter().enumerate() {
+                if group.is_cancelled(at) || group.is_far_from(copy, window) {
+                    continue;
+                }
                 let (fields, span) = group.shown(at);
                 if is_there(&fields, &span) {
-                    rows.push(Row::new(group.id_of(&group.copies[at]), &fields, &span, Some(group.id)));
+                    let id = EventId::of_occurrence(tag, group.slot(copy));
+                    rows.push(Row::new(id, &fields, &span, Some(group.id)));
                 }
             }
         }

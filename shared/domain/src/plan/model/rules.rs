@@ -8,7 +8,7 @@ use super::{clock, time};
 use crate::{EventTime, Recurrence, Zone};
 
 /// After this day nothing is copied; the views that are compared end long before.
-const HORIZON: NaiveDate = NaiveDate::from_ymd_opt(2026, 8, 1).unwrap();
+const HORIZON: NaiveDate = NaiveDate::from_ymd_opt(2026, 5, 31).unwrap();
 const DAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 
 /// The days on which a rule recurs, from its start on, at the time of day of the start.
