@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use auth::access::{Signer, Verifier};
+use auth::test_support::{PUBLIC, SEED};
 use axum::body::{Body, BodyDataStream};
 use chrono::TimeDelta;
 use contract::auth::{AccessPayload, SessionHandle};
@@ -27,10 +28,6 @@ use seam::{Clock, Fault, Kind, Script, Seam};
 use store::{CursorKey, Error, NewUser, Plan, Profile, Snapshot, Store};
 use stream_function::{Streams, router};
 use tower::ServiceExt;
-
-/// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 /// Counts calls to the store.
 #[derive(Default)]

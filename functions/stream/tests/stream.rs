@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::access::{Signer, Verifier};
+use auth::test_support::{PUBLIC, SEED};
 use axum::body::Body;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,9 +29,6 @@ use store::{CursorKey, Error, NewUser, Plan, Profile, Session, Snapshot, Store};
 use stream_function::{Streams, router};
 use tower::ServiceExt;
 
-/// RFC 8032 §7.1, test 1.
-const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 const WEB: &str = "http://localhost:9080";
 
 const ANA: UserId = UserId::new([1; 12]);
