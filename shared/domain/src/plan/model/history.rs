@@ -284,8 +284,11 @@ impl World {
         match request {
             Request::Delete(_, Scope::This) => matches!(stored, Stored::Series(_)),
             Request::Save(draft, _) => {
-                let has_other_time =
-                    stored.shown().is_some_and(|shown| !shown.event.span.is_same_time(&draft.span));
+                let span = match &stored {
+                    Stored::Occurrence(family, slot) => Some(family.occurrence(*slot).span),
+                    stored => stored.shown().map(|shown| shown.event.span),
+                };
+                let has_other_time = span.is_some_and(|span| !span.is_same_time(&draft.span));
                 let has_other_rule = stored.family().is_some_and(|family| {
                     let rule = draft.repeat.rule_of(family.base.event.id);
                     rule.is_some_and(|rule| !rule.is_same(&family.series.recurrence))
