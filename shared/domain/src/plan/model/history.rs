@@ -13,8 +13,8 @@ use super::{Around, Fields, Naive, Row};
 use crate::plan::family::id_apart;
 use crate::plan::{Context, Steps, delete, reaches_beyond, reorder, save};
 use crate::{
-    Address, Change, Draft, EventId, GoogleEventId, Link, Record, Records, Recurrence, Recurs, Refusal,
-    Repeat, Role, Scope, Shelf, Shown, Slot, Stored, Tag, Window, Zone,
+    Address, Change, Draft, EventId, Family, GoogleEventId, Link, Record, Records, Recurrence, Recurs,
+    Refusal, Repeat, Role, Scope, Shelf, Shown, Slot, Stored, Tag, Window, Zone,
 };
 
 /// Both clocks change in between. All times of day are multiples of three hours, so that none is skipped: a series that starts at such a time starts
@@ -284,8 +284,16 @@ impl World {
         match request {
             Request::Delete(_, Scope::This) => matches!(stored, Stored::Series(_)),
             Request::Save(draft, _) => {
+                let start = |family: &Family| {
+                    let start = Slot::of(family.base.event.span.start());
+                    start.filter(|slot| !matches!(draft.repeat, Repeat::Series(_)) && family.shows(*slot))
+                };
                 let span = match &stored {
                     Stored::Occurrence(family, slot) => Some(family.occurrence(*slot).span),
+                    Stored::Series(family) => {
+                        let at_start = start(family).map(|slot| family.occurrence(slot).span);
+                        at_start.or_else(|| Some(family.base.event.span.clone()))
+                    }
                     stored => stored.shown().map(|shown| shown.event.span),
                 };
                 let has_other_time = span.is_some_and(|span| !span.is_same_time(&draft.span));
@@ -294,10 +302,7 @@ impl World {
                     rule.is_some_and(|rule| !rule.is_same(&family.series.recurrence))
                 });
                 let is_there = match &stored {
-                    Stored::Series(_) if matches!(draft.repeat, Repeat::Series(_)) => false,
-                    Stored::Series(family) => {
-                        Slot::of(family.base.event.span.start()).is_some_and(|slot| family.shows(slot))
-                    }
+                    Stored::Series(family) => start(family).is_some(),
                     stored => !matches!(stored, Stored::Former(..)),
                 };
                 let was_own = matches!(before, Stored::Occurrence(family, slot) if family.exceptions.contains_key(slot));
