@@ -192,12 +192,27 @@ impl<'p> Shift<'p> {
         }
         let clock = zone.wall_clock(until.last_instant(zone));
         if !self.is_all_day {
-            return self.when(until, clock);
+            return self.when(until, clock).map(|until| self.before_gap(until, clock));
         }
         // The last day on which the old time of day still came before the end.
         let is_before = clock.time() < self.from.time();
         let last = clock.date().checked_add_signed(TimeDelta::try_days(days - i64::from(is_before))?)?;
         Some(When::Date(last))
+    }
+
+    /// An end that was moved to a time which the clocks skip is read as a time after the gap, where an occurrence may be that came after the end
+    /// before. So it goes before the gap, unless the series itself is at such a time.
+    fn before_gap(&self, until: When, clock: NaiveDateTime) -> When {
+        let zone = self.pattern.zone;
+        let skipped = |clock: NaiveDateTime| zone.wall_clock(zone.instant(clock)) - clock;
+        let Some(clock) = clock.checked_add_signed(self.to - self.from) else { return until };
+        let is_series_skipped = !skipped(clock.date().and_time(self.to.time())).is_zero();
+        match until {
+            When::Utc(at) if !is_series_skipped => {
+                at.checked_sub_signed(skipped(clock)).map_or(until, When::Utc)
+            }
+            _ => until,
+        }
     }
 
     fn dates(&self, dates: &[When]) -> Option<Vec<When>> {
@@ -338,6 +353,17 @@ mod tests {
         ] {
             assert_eq!(moved(WEDNESDAY, &[rule], THURSDAY), None, "{rule}");
         }
+    }
+
+    #[test]
+    fn an_end_that_comes_to_lie_in_a_gap_lets_nothing_in() {
+        // The clocks go from two to three on the 29th of March, which had been cut off.
+        check(
+            "2026-03-25T00:00:00+01:00",
+            &["RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20260328T225959Z"],
+            "2026-03-25T03:00:00+01:00",
+            &["RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20260329T005959Z"],
+        );
     }
 
     #[test]
