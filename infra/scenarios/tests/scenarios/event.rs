@@ -286,8 +286,8 @@ async fn undo_after_delete_restores_the_event_with_all_its_properties() {
     assert_eq!(after, before);
 }
 
-/// The upload of what was made before sign-up, and the answer in the time that API Gateway has. The benchmark uploads five times as many, with the
-/// binaries that are deployed.
+/// The upload of what was made before sign-up, and the answer in the time that API Gateway has. An upload of five
+/// times as many is not shown to end in that time.
 #[tokio::test]
 async fn a_thousand_events_are_uploaded_in_one_request() {
     let app = TestApp::start().await;
