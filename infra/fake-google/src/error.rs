@@ -18,7 +18,7 @@ pub enum Error {
     Client(#[from] reqwest::Error),
     /// A signing key could not be read.
     #[error("cannot read a signing key: {0}")]
-    Key(#[from] jsonwebtoken::errors::Error),
+    Key(String),
     /// The rules for requests could not be read.
     #[error("cannot read the discovery document: {0}")]
     Discovery(#[from] serde_json::Error),

@@ -15,7 +15,7 @@ pub enum Error {
     },
     /// A token could not be signed.
     #[error("a token could not be signed: {0}")]
-    Signing(#[from] jsonwebtoken::errors::Error),
+    Signing(#[from] jwt::Error),
     /// A value does not fit into a header.
     #[error("a header could not be written: {0}")]
     Header(#[from] http::header::InvalidHeaderValue),

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jwt::jwk::{Jwk, JwkSet};
+use jwt::{Algorithm, DecodingKey, ErrorKind, Validation};
 use seam::Clock;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -78,7 +78,7 @@ impl Keys {
     }
 
     pub async fn verify(&self, token: &str, client_id: &str) -> Result<Identity, Error> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Error::BadIdToken("it is no JWT"))?;
+        let header = jwt::decode_header(token).map_err(|_| Error::BadIdToken("it is no JWT"))?;
         if header.alg != Algorithm::RS256 {
             return Err(Error::BadIdToken("it is not signed with RS256"));
         }
@@ -121,9 +121,8 @@ fn claims(token: &str, key: &DecodingKey, client_id: &str, now: DateTime<Utc>) -
     validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
     // The crate would ask the system's clock.
     validation.validate_exp = false;
-    let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map_err(|error| Error::BadIdToken(problem(error.kind())))?
-        .claims;
+    let claims: Claims =
+        jwt::decode(token, key, &validation).map_err(|error| Error::BadIdToken(problem(error.kind())))?;
     let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
     if at(claims.exp) + LEEWAY <= now {
         return Err(Error::BadIdToken("it has expired"));
@@ -140,8 +139,7 @@ fn claims(token: &str, key: &DecodingKey, client_id: &str, now: DateTime<Utc>) -
     Ok(claims.identity)
 }
 
-fn problem(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
-    use jsonwebtoken::errors::ErrorKind;
+fn problem(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "its signature is wrong",
         ErrorKind::InvalidIssuer => "it is not from Google",

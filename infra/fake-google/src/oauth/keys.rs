@@ -5,9 +5,16 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::{Jwk, JwkSet, KeyOperations, PublicKeyUse};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPair, PublicKeyComponents};
+use ring::signature::RSA_PKCS1_SHA256;
+use rustls::pki_types::PrivatePkcs1KeyDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::{Value, json};
+
+use crate::Error;
 
 const PEMS: [&[u8]; 2] = [include_bytes!("keys/a.pem"), include_bytes!("keys/b.pem")];
 
@@ -15,36 +22,48 @@ const PEMS: [&[u8]; 2] = [include_bytes!("keys/a.pem"), include_bytes!("keys/b.p
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     id: String,
-    key: Arc<EncodingKey>,
+    pair: Arc<KeyPair>,
 }
 
 impl SigningKey {
-    /// Signs `claims` as a compact RS256 token.
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, jsonwebtoken::errors::Error> {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, claims, &self.key)
+    /// Signs `claims` as a compact RS256 token (RFC 7515).
+    pub(crate) fn sign(&self, claims: &Value) -> Result<String, ring::error::Unspecified> {
+        let header = json!({ "typ": "JWT", "alg": "RS256", "kid": self.id });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(claims));
+        let mut signature = vec![0; self.pair.public().modulus_len()];
+        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)?;
+        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// What is published of it (RFC 7517).
+    fn jwk(&self) -> Value {
+        let PublicKeyComponents { n, e } = PublicKeyComponents::<Vec<u8>>::from(self.pair.public());
+        let part = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(bytes);
+        json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.id, "n": part(n), "e": part(e) })
     }
 }
 
 /// The key in use, and the one before it.
 pub(crate) struct Keys {
-    pairs: [(Arc<EncodingKey>, Jwk); 2],
+    pairs: [Arc<KeyPair>; 2],
     generation: usize,
 }
 
 impl Keys {
-    pub(crate) fn load() -> Result<Self, jsonwebtoken::errors::Error> {
+    pub(crate) fn load() -> Result<Self, Error> {
         let load = |pem| {
-            let key = EncodingKey::from_rsa_pem(pem)?;
-            let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256)?;
-            Ok::<_, jsonwebtoken::errors::Error>((Arc::new(key), jwk))
+            let key =
+                PrivatePkcs1KeyDer::from_pem_slice(pem).map_err(|error| Error::Key(error.to_string()))?;
+            let pair = KeyPair::from_der(key.secret_pkcs1_der());
+            Ok::<_, Error>(Arc::new(pair.map_err(|error| Error::Key(error.to_string()))?))
         };
         Ok(Self { pairs: [load(PEMS[0])?, load(PEMS[1])?], generation: 0 })
     }
 
     /// The key that signs now.
     pub(crate) fn current(&self) -> SigningKey {
-        SigningKey { id: key_id(self.generation), key: Arc::clone(&self.pairs[self.generation % 2].0) }
+        self.of(self.generation)
     }
 
     /// From now on another key signs.
@@ -53,34 +72,35 @@ impl Keys {
     }
 
     /// What is published: the current key and, after a rotation, the previous one.
-    pub(crate) fn published(&self) -> JwkSet {
+    pub(crate) fn published(&self) -> Value {
         let oldest = self.generation.saturating_sub(1);
-        JwkSet { keys: (oldest..=self.generation).rev().map(|generation| self.jwk(generation)).collect() }
+        let keys = (oldest..=self.generation).rev().map(|generation| self.of(generation).jwk());
+        json!({ "keys": keys.collect::<Vec<Value>>() })
     }
 
-    fn jwk(&self, generation: usize) -> Jwk {
-        let mut jwk = self.pairs[generation % 2].1.clone();
-        jwk.common.key_id = Some(key_id(generation));
-        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        jwk.common.key_operations = None::<Vec<KeyOperations>>;
-        jwk
+    fn of(&self, generation: usize) -> SigningKey {
+        let id = format!("fake-google-key-{generation}");
+        SigningKey { id, pair: Arc::clone(&self.pairs[generation % 2]) }
     }
-}
-
-fn key_id(generation: usize) -> String {
-    format!("fake-google-key-{generation}")
 }
 
 #[cfg(test)]
 mod tests {
+    use jwt::jwk::JwkSet;
+    use jwt::{Algorithm, DecodingKey, Validation};
+
     use super::*;
+
+    fn published(keys: &Keys) -> JwkSet {
+        serde_json::from_value(keys.published()).unwrap()
+    }
 
     #[test]
     fn a_rotation_signs_with_a_new_key_and_still_publishes_the_old_one() {
         let mut keys = Keys::load().unwrap();
         let before = keys.current().id;
         keys.rotate();
-        let published = keys.published();
+        let published = published(&keys);
         assert_ne!(keys.current().id, before);
         assert!(published.find(&before).is_some() && published.find(&keys.current().id).is_some());
         assert_ne!(published.keys[0].algorithm, published.keys[1].algorithm);
@@ -89,9 +109,10 @@ mod tests {
     #[test]
     fn what_is_signed_verifies_against_the_published_key() {
         let keys = Keys::load().unwrap();
-        let token = keys.current().sign(&serde_json::json!({"sub": "1", "exp": 4_102_444_800_u64})).unwrap();
-        let key = jsonwebtoken::DecodingKey::from_jwk(&keys.published().keys[0]).unwrap();
-        let validation = jsonwebtoken::Validation::new(Algorithm::RS256);
-        assert!(jsonwebtoken::decode::<serde_json::Value>(&token, &key, &validation).is_ok());
+        let claims = json!({"sub": "1", "exp": 4_102_444_800_u64});
+        let token = keys.current().sign(&claims).unwrap();
+        let key = DecodingKey::from_jwk(&published(&keys).keys[0]).unwrap();
+        let validation = Validation::new(Algorithm::RS256);
+        assert_eq!(jwt::decode::<Value>(&token, &key, &validation).unwrap(), claims);
     }
 }

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fake_google::{Account, ConsentRequest, Fault, ManualClock, Options};
 use http::{StatusCode, header};
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jwt::jwk::JwkSet;
+use jwt::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -26,7 +26,7 @@ fn claims(app: &App, certs: &JwkSet, id_token: &Value) -> Value {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.set_audience(&[app.google.client_id()]);
     validation.set_issuer(&["https://accounts.google.com"]);
-    decode(id_token, &key, &validation).unwrap().claims
+    decode(id_token, &key, &validation).unwrap()
 }
 
 #[tokio::test]
