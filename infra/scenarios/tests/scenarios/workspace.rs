@@ -142,3 +142,38 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str, is_meant: impl Fn(&T) -> bo
     let event = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if is_meant(&event) { Ok(()) } else { Err("it parses, but as an empty one of its kind".to_owned()) }
 }
+
+/// The rows of the table of scenarios: number and what the last column says.
+fn scenarios() -> Vec<(u32, String)> {
+    let page = std::fs::read_to_string(root().join("infra/docs/google-scenarios.md")).unwrap();
+    let row = |line: &str| {
+        let mut cells = line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim);
+        let number = cells.next()?.parse().ok()?;
+        Some((number, cells.next_back()?.to_owned()))
+    };
+    page.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_scenario_of_the_sync_is_in_the_table_once_and_its_test_is_where_it_says() {
+    let rows = scenarios();
+    let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=120).collect::<Vec<u32>>());
+    let mut wrong = Vec::new();
+    for (number, tests) in rows {
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() && tests != "missing" {
+            wrong.push(format!("{number}: no test"));
+        }
+        for name in named {
+            let is_there = name.split_once("::").is_some_and(|(file, test)| {
+                let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+                text.contains(&format!("fn {test}("))
+            });
+            if !is_there {
+                wrong.push(format!("{number}: there is no {name}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
