@@ -240,6 +240,13 @@ impl Event {
             rule: None,
         }
     }
+
+    /// The same event with the part that Google knows too replaced.
+    pub fn overlaid(&self, shared: Shared) -> Self {
+        let Shared { title, description, span, priority, .. } = shared;
+        let is_all_day = if self.span == span { self.is_all_day } else { span.is_all_day() };
+        Self { title, description, span, is_all_day, priority, ..self.clone() }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is stored of an event, and how a plan says what shall be stored next.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, EventId, GoogleEventId, Role, Rule, Series, Shared, Shelf, Slot, Tag};
@@ -57,10 +58,20 @@ pub struct Link {
     pub id: GoogleEventId,
     /// Its version, for `If-Match`.
     pub etag: String,
+    /// When it last changed, by Google's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
     /// What both sides agreed on last.
     pub base: Shared,
     /// The copy as Google sent it, as JSON text: fields that we do not know must survive our writes.
     pub raw: String,
+}
+
+impl Link {
+    /// What is known of an occurrence that is cancelled: its id.
+    pub fn cancelled(id: GoogleEventId, event: &Event) -> Self {
+        Self { id, etag: String::new(), updated_at: None, base: event.shared(), raw: "{}".to_owned() }
+    }
 }
 
 /// Where a record lies. A series and its occurrences' exceptions lie side by side, under the series' tag.

@@ -196,8 +196,13 @@ async fn a_dirty_event_is_clean_once_its_own_change_is_settled_and_not_before() 
     let lunch = draft(1, "2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", false);
     save(&store, user, &lunch).await;
     let dirty = store.dirty(user, 10).await.unwrap();
-    let link =
-        Link { id: id(1).into(), etag: "\"1\"".into(), base: dirty[0].event.shared(), raw: "{}".into() };
+    let link = Link {
+        id: id(1).into(),
+        etag: "\"1\"".into(),
+        updated_at: None,
+        base: dirty[0].event.shared(),
+        raw: "{}".into(),
+    };
     save(&store, user, &draft(1, "2026-11-20T11:00:00Z", "2026-11-20T12:00:00Z", false)).await;
     store.settle(user, &dirty[0], Some(&link), now()).await.unwrap();
     let still_dirty = store.dirty(user, 10).await.unwrap();

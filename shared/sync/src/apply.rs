@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use domain::sync::{self, Conflict, Resolution, Theirs};
 use domain::{EventId, GoogleEventId, Origin, UserId};
 use google::calendar;
 use store::{Issue, IssueKind, Plan, Snapshot};
 
-use crate::family::{self, Resolution};
-use crate::translate::{self, Skipped, Theirs};
-use crate::{Error, Sync, connected};
+use crate::translate::{self, Skipped};
+use crate::{Error, Sync, connected, reads};
 
 /// The most bytes of Google's own text in one transaction. DynamoDB takes 4 MB in all, and a description lies in an item three times: in the
 /// event, in the base and in Google's own text.
@@ -74,7 +74,7 @@ impl Page {
 /// Whether `a` is an older version than `b`; what has no time is taken to be in order.
 fn is_older(a: &Theirs, b: &Theirs) -> bool {
     match (a.copy(), b.copy()) {
-        (Some(a), Some(b)) => a.updated < b.updated,
+        (Some(a), Some(b)) => a.link.updated_at < b.link.updated_at,
         _ => false,
     }
 }
@@ -104,7 +104,7 @@ impl Sync {
                 }
                 Ok(plan)
             };
-            match self.store.mutate(user, family::reads(chunk), now, plan).await {
+            match self.store.mutate(user, reads::of(chunk), now, plan).await {
                 Err(Error::TooLarge) if chunk.len() > 1 => {
                     let (first, second) = chunk.split_at(chunk.len() / 2);
                     chunks.extend([second, first]);
@@ -149,18 +149,24 @@ impl Sync {
         // Each is decided on top of what became of those before: an exception changes its series.
         let mut records = snapshot.records.clone();
         for theirs in chunk {
-            let Resolution { steps, conflicts } = family::resolve(&records, theirs, origin, now);
+            let Resolution { steps, conflicts } = sync::resolve(&records, theirs, origin, now);
             records.apply(&steps);
             plan.steps = plan.steps.then(steps);
-            for (event, kind) in conflicts {
+            for conflict in conflicts {
                 issues += 1;
-                plan.record_issue(&self.store, user, &Issue { event, kind, at: now })?;
+                plan.record_issue(&self.store, user, &issue(conflict, now))?;
             }
         }
         // What one event takes along is written in steps if it has to be.
         let is_too_large = plan.steps.len() + issues > Plan::LIMIT && chunk.len() > 1;
         if is_too_large { Err(Error::TooLarge) } else { Ok(plan) }
     }
+}
+
+/// What the user is told of a version that lost.
+pub(crate) fn issue(conflict: Conflict, at: DateTime<Utc>) -> Issue {
+    let Conflict { id, lost, fields } = conflict;
+    Issue { event: id, kind: IssueKind::Conflict { lost: Box::new(lost), fields }, at }
 }
 
 /// Cuts a page into what fits into one transaction each, with at most one copy of an event: what is decided about the second one follows from

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use domain::sync::{self, Exception, Resolution, Theirs};
 use domain::{
     Address, EventId, GoogleEventId, GoogleStatus, ImportFlag, ImportOperation, ImportOutcome, ImportStatus,
     Job, Link, Notice, Origin, Record, Role, Tag,
@@ -15,13 +16,11 @@ use domain::{
 use google::calendar::{EventPage, Traversal};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{CalendarState, Checkpoint, Due, FamilyOf, Issue, Plan, Position, Reads, Snapshot};
+use store::{CalendarState, Checkpoint, Due, FamilyOf, Plan, Position, Reads, Snapshot};
 
 use crate::account::Account;
-use crate::apply::Page;
-use crate::family::{self, Resolution};
-use crate::translate::{self, Exception, Theirs};
-use crate::{Error, IMPORT_LEASE, Progress, Sync, connected, plan_of};
+use crate::apply::{Page, issue};
+use crate::{Error, IMPORT_LEASE, Progress, Sync, connected, plan_of, reads, translate};
 
 /// The calendar that is read.
 const PRIMARY: &str = "primary";
@@ -225,16 +224,15 @@ impl Sync {
             let mut plan = plan_of(leased(connected(snapshot)?, now), []);
             let mut current = snapshot.records.clone();
             for theirs in &missing {
-                let Resolution { steps, conflicts } = family::resolve(&current, theirs, Origin::Google, now);
+                let Resolution { steps, conflicts } = sync::resolve(&current, theirs, Origin::Google, now);
                 current.apply(&steps);
                 plan.steps = plan.steps.then(steps);
-                for (event, kind) in conflicts {
-                    let issue = Issue { event, kind, at: now };
-                    plan.record_issue(&self.store, account.user, &issue)?;
+                for conflict in conflicts {
+                    plan.record_issue(&self.store, account.user, &issue(conflict, now))?;
                 }
             }
             for address in records.iter().map(Record::address) {
-                let steps = family::unsent(&current, address);
+                let steps = sync::unsent(&current, address);
                 current.apply(&steps);
                 plan.steps = plan.steps.then(steps);
             }
@@ -365,7 +363,7 @@ fn walk_reads(records: &[Record], missing: &[Theirs]) -> Reads {
         Role::Single | Role::Series(_) => None,
     });
     let unsent = records.iter().filter(|record| record.series().is_some() && record.link.is_none());
-    family::reads(missing).and(
+    reads::of(missing).and(
         records.iter().map(Record::address).chain(series),
         unsent.map(|record| FamilyOf::Stored(record.event.id)),
     )

@@ -3,7 +3,7 @@
 //! A job is a hint that there may be something to do; what there is to do stands in the store and at Google. So a job may come twice,
 //! late or out of order, and does nothing when nothing is left. Nothing is held in memory between two jobs.
 //!
-//! * [`translate`], [`plan`] and [`family`] are pure: what Google's event means, what to do about one, and what about the series that it belongs to.
+//! * [`translate`] is pure: what Google's event means. What to do about it is decided in [`domain::sync`].
 //! * `import`, `pull`, `push` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
 //! * `account` has the user's permission, `apply` the way of a page into the store.
@@ -12,12 +12,13 @@ mod account;
 mod apply;
 pub mod due;
 mod error;
-pub mod family;
 mod import;
-pub mod plan;
 mod pull;
 mod push;
 pub mod queue;
+mod reads;
+#[cfg(test)]
+mod replay;
 pub mod translate;
 mod watch;
 

@@ -7,14 +7,14 @@
 //! crash in between is found by the next try: the insert meets its own id, the update its own version.
 
 use chrono::{DateTime, Utc};
+use domain::sync::Theirs;
 use domain::{Address, Event, GoogleEventId, Link, Origin, Record, Role, Series, Tag};
 use google::{Reason, calendar};
 use seam::Class;
 use store::{Issue, IssueKind, Plan, Reads, Snapshot};
 
 use crate::account::Account;
-use crate::translate::{self, Theirs};
-use crate::{Error, Progress, Sync, connected};
+use crate::{Error, Progress, Sync, connected, translate};
 
 /// How many dirty events are read at a time.
 const BATCH: usize = 50;
@@ -254,7 +254,7 @@ impl Sync {
             .await;
         // A tombstone remembers the version it ended, to tell a late echo from a restored event; a someday event starts anew.
         // So does a cancelled occurrence, which is thereby known to be Google's too.
-        let known = link.cloned().or_else(|| base.map(|_| cancelled_link(&id, &record.event)));
+        let known = link.cloned().or_else(|| base.map(|_| Link::cancelled(id.clone(), &record.event)));
         let remembered = || Sent::Settled(known.clone().filter(|_| record.is_deleted).map(Box::new));
         match answer {
             Ok(()) => Ok(remembered()),
@@ -327,11 +327,6 @@ fn id_at_google(record: &Record, base: Option<&Record>) -> GoogleEventId {
         (Role::Exception { slot, .. }, Some(series)) => series.id.of_occurrence(*slot),
         _ => GoogleEventId::from(record.event.id),
     }
-}
-
-/// What is known of an occurrence that was cancelled here.
-fn cancelled_link(id: &GoogleEventId, event: &Event) -> Link {
-    Link { id: id.clone(), etag: String::new(), base: event.shared(), raw: "{}".to_owned() }
 }
 
 fn read(theirs: &calendar::Event) -> Result<Theirs, Error> {

@@ -7,9 +7,9 @@
 //! distance ([`domain::Zone::iana`]).
 
 use chrono::{DateTime, Days, Utc};
+use domain::sync::{Copy, Exception, Theirs};
 use domain::{
-    Event, EventId, EventTime, GoogleEventId, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span,
-    Tag, Zone,
+    Event, EventTime, GoogleEventId, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span, Zone,
 };
 use google::calendar::{self, When};
 use serde::Serialize;
@@ -18,81 +18,6 @@ use serde::de::DeserializeOwned;
 const ID: &str = "meridian";
 const PRIORITY: &str = "priority";
 const ORIGIN: &str = "origin";
-
-/// An event as Google has it now: a single one, a series, or an occurrence that is not as its series makes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Copy {
-    /// The base of the next merge, with the version.
-    pub link: Link,
-    /// When it last changed, by Google's clock.
-    pub updated: Option<DateTime<Utc>>,
-    /// Where it came from first, if it carries our mark.
-    pub origin: Option<Origin>,
-}
-
-/// What an entry of a list says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Theirs {
-    /// The event is like this.
-    Live(Box<Copy>),
-    /// The event is deleted, be it a series or a single one.
-    Gone(GoogleEventId),
-    /// An occurrence of a series has become an exception.
-    Exception(Box<Exception>),
-}
-
-/// What an entry of a list says of one occurrence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exception {
-    /// The occurrence's id.
-    pub id: GoogleEventId,
-    /// The id of its series.
-    pub series: GoogleEventId,
-    /// Where the series' rule put it.
-    pub slot: Slot,
-    /// What it is like; none when it is cancelled.
-    pub copy: Option<Copy>,
-}
-
-impl Exception {
-    /// The id of its series here.
-    pub fn series_id(&self) -> EventId {
-        EventId::of_google(&self.series)
-    }
-
-    /// Its id here.
-    pub fn event_id(&self) -> EventId {
-        EventId::of_occurrence(Tag::of(self.series_id()), self.slot)
-    }
-}
-
-impl Theirs {
-    /// The event's id here.
-    pub fn id(&self) -> EventId {
-        match self {
-            Self::Live(_) | Self::Gone(_) => EventId::of_google(self.google_id()),
-            Self::Exception(exception) => exception.event_id(),
-        }
-    }
-
-    /// The copy's id at Google. Two copies may belong to one event here.
-    pub fn google_id(&self) -> &GoogleEventId {
-        match self {
-            Self::Live(copy) => &copy.link.id,
-            Self::Gone(id) => id,
-            Self::Exception(exception) => &exception.id,
-        }
-    }
-
-    /// What it is like; none when it is deleted or cancelled.
-    pub fn copy(&self) -> Option<&Copy> {
-        match self {
-            Self::Live(copy) => Some(copy),
-            Self::Gone(_) => None,
-            Self::Exception(exception) => exception.copy.as_ref(),
-        }
-    }
-}
 
 /// Why an entry of a list is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,9 +74,10 @@ fn copy(event: &calendar::Event, id: GoogleEventId) -> Result<Copy, Skipped> {
         priority: event.private(PRIORITY).and_then(from_name).unwrap_or_default(),
     };
     let raw = serde_json::to_string(event).map_err(|_| Skipped::Times)?;
-    let link = Link { id, etag: event.etag.clone().unwrap_or_default(), base, raw };
+    let etag = event.etag.clone().unwrap_or_default();
+    let link = Link { id, etag, updated_at: event.updated, base, raw };
     let origin = event.private(ORIGIN).and_then(from_name);
-    let copy = Copy { link, updated: event.updated, origin };
+    let copy = Copy { link, origin };
     // A rule that makes nothing would be a series that cannot be stored.
     match series(&copy) {
         Some(Err(_)) => Err(Skipped::Rule),
@@ -162,7 +88,7 @@ fn copy(event: &calendar::Event, id: GoogleEventId) -> Result<Copy, Skipped> {
 /// What makes a copy a series.
 fn series(copy: &Copy) -> Option<Result<Series, domain::Refusal>> {
     let Rule { zone, recurrence } = copy.link.base.rule.clone()?;
-    let event = adopt(copy, Origin::Google, DateTime::<Utc>::UNIX_EPOCH);
+    let event = copy.adopt(Origin::Google, DateTime::<Utc>::UNIX_EPOCH);
     Some(Series::new(&event, zone, recurrence, std::collections::BTreeSet::new()))
 }
 
@@ -265,40 +191,6 @@ fn from_name<T: DeserializeOwned>(name: &str) -> Option<T> {
     serde_json::from_value(name.into()).ok()
 }
 
-/// An event that is new to us.
-pub fn adopt(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Event {
-    let Shared { title, description, span, priority, .. } = copy.link.base.clone();
-    Event {
-        id: EventId::of_google(&copy.link.id),
-        title,
-        description,
-        is_all_day: span.is_all_day(),
-        span,
-        is_someday: false,
-        priority,
-        origin: copy.origin.unwrap_or(origin),
-        order: None,
-        google_id: Some(copy.link.id.clone()),
-        updated_at: now,
-    }
-}
-
-/// `event` with the part that Google knows too replaced.
-pub fn overlay(event: &Event, shared: Shared) -> Event {
-    let Shared { title, description, span, priority, .. } = shared;
-    let is_all_day = if event.span == span { event.is_all_day } else { span.is_all_day() };
-    Event { title, description, span, is_all_day, priority, ..event.clone() }
-}
-
-/// When a copy last changed, by what Google sent of it.
-pub fn updated(link: &Link) -> Option<DateTime<Utc>> {
-    #[derive(serde::Deserialize)]
-    struct Updated {
-        updated: Option<DateTime<Utc>>,
-    }
-    serde_json::from_str::<Updated>(&link.raw).ok()?.updated
-}
-
 #[cfg(test)]
 mod tests {
     use domain::Priority;
@@ -332,12 +224,12 @@ mod tests {
 
     #[test]
     fn an_event_is_read_with_its_times_verbatim_and_no_title_is_made_up() {
-        let event = adopt(&live(timed()), Origin::GoogleImport, now());
+        let event = live(timed()).adopt(Origin::GoogleImport, now());
         assert_eq!(event.span.start().as_str(), "2026-11-20T09:00:00-08:00");
         assert_eq!((event.title, event.origin), (None, Origin::GoogleImport));
         assert!(!event.is_all_day && !event.is_someday);
         let day = json!({"id": "d", "start": {"date": "2026-11-20"}, "end": {"date": "2026-11-23"}});
-        let event = adopt(&live(day), Origin::Google, now());
+        let event = live(day).adopt(Origin::Google, now());
         assert!(event.is_all_day);
         assert_eq!(event.span.end().as_str(), "2026-11-23");
     }
@@ -356,7 +248,7 @@ mod tests {
     #[test]
     fn a_write_keeps_what_we_do_not_know_and_an_unchanged_time_keeps_its_zone() {
         let copy = live(timed());
-        let mut event = adopt(&copy, Origin::Google, now());
+        let mut event = copy.adopt(Origin::Google, now());
         event.title = Some("Lunch".into());
         let body = serde_json::to_value(write(&copy.link.id, &event, None, Some(&copy.link))).unwrap();
         assert_eq!(body["attendees"][0]["email"], "bob@example.com");
@@ -369,7 +261,7 @@ mod tests {
     #[test]
     fn a_change_between_timed_and_all_day_leaves_no_other_member() {
         let copy = live(timed());
-        let mut event = adopt(&copy, Origin::Google, now());
+        let mut event = copy.adopt(Origin::Google, now());
         event.span = Span::new("2026-11-20".parse().unwrap(), "2026-11-20".parse().unwrap()).unwrap();
         let body = serde_json::to_value(write(&copy.link.id, &event, None, Some(&copy.link))).unwrap();
         assert_eq!(body["start"], json!({"date": "2026-11-20"}));
@@ -379,7 +271,7 @@ mod tests {
     #[test]
     fn what_google_reads_back_is_what_was_written() {
         let copy = live(timed());
-        let mut event = adopt(&copy, Origin::Compass, now());
+        let mut event = copy.adopt(Origin::Compass, now());
         event.priority = Priority::Own;
         event.description = Some("text".into());
         event.span =
@@ -418,7 +310,7 @@ mod tests {
     #[test]
     fn a_series_is_written_with_its_lines_and_a_zone_that_google_knows_and_loses_them_when_it_is_none() {
         let copy = live(timed());
-        let event = adopt(&copy, Origin::Google, now());
+        let event = copy.adopt(Origin::Google, now());
         let recurrence = Recurrence::parse(&["RRULE:FREQ=DAILY".to_owned()]).unwrap();
         let rule = Rule { zone: "-08:00".parse().unwrap(), recurrence };
         let body = write(&copy.link.id, &event, Some(&rule), Some(&copy.link));

@@ -339,7 +339,13 @@ fn an_event_becomes_a_series_and_takes_its_copy_at_google_along() {
     calendar.save(&single, Scope::This);
     let mut record = calendar.records.get(Address::Single(id)).unwrap().clone();
     let base = record.event.shared();
-    record.link = Some(Link { id: GoogleEventId::new("google1"), etag: "1".into(), base, raw: "{}".into() });
+    record.link = Some(Link {
+        id: GoogleEventId::new("google1"),
+        etag: "1".into(),
+        updated_at: None,
+        base,
+        raw: "{}".into(),
+    });
     record.is_dirty = false;
     calendar.records.insert(record);
     calendar
@@ -534,7 +540,7 @@ fn stored(is_someday: bool, linked: bool) -> Record {
     let record = records.get(Address::Single(SINGLE.parse().unwrap())).unwrap().clone();
     let base = record.event.shared();
     let id = GoogleEventId::new("google1");
-    let link = linked.then(|| Link { id, etag: "\"1\"".into(), base, raw: "{}".into() });
+    let link = linked.then(|| Link { id, etag: "\"1\"".into(), updated_at: None, base, raw: "{}".into() });
     Record { rev: 3, seen: Seen::default(), is_dirty: false, link, ..record }
 }
 

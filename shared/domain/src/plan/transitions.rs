@@ -65,6 +65,7 @@ fn stored(category: &str) -> (Calendar, EventId) {
         let link = record.event.google_id.clone().map(|id| Link {
             id,
             etag: "1".into(),
+            updated_at: None,
             base: record.event.shared(),
             raw: "{}".into(),
         });

@@ -376,6 +376,7 @@ impl World {
             let link = known.filter(|_| is_there).map(|id| Link {
                 id,
                 etag: String::new(),
+                updated_at: None,
                 base: record.event.shared(),
                 raw: String::new(),
             });

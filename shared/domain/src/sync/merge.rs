@@ -1,11 +1,12 @@
 //! The three-way merge of an event that changed here and at Google.
 //!
-//! Policy: different fields merge; of the same field the later commit wins, Google on a tie. What loses is named, so that
-//! the caller can keep it.
+//! Who wins stands in the policy. What loses is named, so that the caller can keep it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Priority, Recurrence, Span, Zone};
+
+use super::policy::{self, Winner};
 
 /// What an event's copies here and at Google have in common. Empty texts are absent, because Google drops them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,8 +128,7 @@ pub fn merge(base: Option<&Shared>, ours: &Shared, theirs: &Shared, ours_is_late
         if we_changed && they_changed {
             conflicts.push(field);
         }
-        let take_theirs = they_changed && !(we_changed && ours_is_later);
-        if take_theirs {
+        if policy::winner(we_changed, they_changed, ours_is_later) == Winner::Theirs {
             field.copy(theirs, &mut value);
         }
     }

@@ -1,43 +1,36 @@
-//! What to do about one event of Google's, given what is stored of it: a pure function over the three-way merge. A series and an exception are
-//! decided about like a single event, the recurrence being a field like any other; what that means for the records beside it is [`crate::family`].
-//!
-//! The rules, in one place:
-//!
-//! | here | at Google | then |
-//! |---|---|---|
-//! | nothing | live | take it |
-//! | the version Google says, or a newer one | live | nothing: an echo |
-//! | clean | changed | take what changed |
-//! | edited | changed | merge; what loses is recorded; what Google lacks stays to be sent |
-//! | never sent | live | the same, without a base |
-//! | deleted, not yet sent | unchanged | nothing: the deletion will be sent |
-//! | deleted, not yet sent | changed | an edit beats a concurrent deletion: it lives again |
-//! | deleted | restored | it lives again |
-//! | clean, or edited back to the base | deleted | delete it |
-//! | edited | deleted | an edit beats a concurrent deletion: it will be sent again |
-//! | moved to someday | deleted | agreed: nothing is left to send |
-//! | lives in another copy than the one this is about | any | nothing: a copy that we gave up says nothing about the one we made |
+//! What to do about one event of Google's, given what is stored of it: the policy, carried out. A series and an exception are decided about like a
+//! single event, the recurrence being a field like any other; what that means for the records beside it is [`super::family`].
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Event, Field, Link, Merged, Origin, Record, Role, Rule, Series, Shared, Views, merge};
-use store::IssueKind;
 
-use crate::translate::{self, Copy, Theirs};
+use crate::{
+    Change, Event, EventId, Field, Link, Merged, Origin, Record, Role, Rule, Series, Shared, Views, merge,
+};
+
+use super::policy::{self, Then};
+use super::{Copy, Theirs};
+
+/// A version that lost, to be shown to the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conflict {
+    /// Whose version.
+    pub id: EventId,
+    /// The version that lost, at least in part.
+    pub lost: Event,
+    /// What lost in it; empty for a deletion.
+    pub fields: Vec<Field>,
+}
 
 /// What to do.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Decision {
+pub(super) struct Decision {
     /// The event's next state, if it changes.
     pub change: Option<Change>,
     /// What lost, if something did.
-    pub conflict: Option<IssueKind>,
+    pub conflict: Option<Conflict>,
 }
 
 impl Decision {
-    fn nothing() -> Self {
-        Self::default()
-    }
-
     fn of(change: Change) -> Self {
         Self { change: Some(change), conflict: None }
     }
@@ -45,70 +38,47 @@ impl Decision {
 
 /// Decides about one event, or one exception. `origin` is what an event is said to come from that is new to us; that it is an exception the caller has
 /// to say of a new one.
-///
-pub fn decide(stored: Option<&Record>, theirs: &Theirs, origin: Origin, now: DateTime<Utc>) -> Decision {
-    match (stored, theirs.copy()) {
-        (None, None) => Decision::nothing(),
-        (None, Some(copy)) => {
-            let event = translate::adopt(copy, origin, now);
-            let role = role(&Role::Single, copy.link.base.rule.as_ref(), &event).unwrap_or_default();
-            Decision::of(Change::new(None, Record::new(event, role, Some(copy.link.clone()))))
-        }
-        (Some(stored), _) if is_about_another_copy(stored, theirs) => Decision::nothing(),
-        (Some(stored), None) => gone(stored),
-        (Some(stored), Some(copy)) if is_known(stored, copy) => Decision::nothing(),
-        (Some(stored), Some(copy)) if stored.is_deleted => restored(stored, copy, now),
-        (Some(stored), Some(copy)) => merged(stored, copy, now),
+pub(super) fn decide(
+    stored: Option<&Record>,
+    theirs: &Theirs,
+    origin: Origin,
+    now: DateTime<Utc>,
+) -> Decision {
+    if stored.is_some_and(|stored| is_about_another_copy(stored, theirs)) {
+        return Decision::default();
+    }
+    let there = policy::there(stored.and_then(|stored| stored.link.as_ref()), theirs);
+    match (policy::then(policy::here(stored), there), stored, theirs.copy()) {
+        (Then::Adopt, None, Some(copy)) => adopted(copy, origin, now),
+        (Then::Merge, Some(stored), Some(copy)) => merged(stored, copy, now),
+        (Then::Relink, Some(stored), Some(copy)) => Decision::of(relinked(stored, copy, true)),
+        (Then::Revive, Some(stored), Some(copy)) => revived(stored, copy, now),
+        (Then::Delete, Some(stored), _) => Decision::of(Change::delete(stored, false)),
+        (Then::Settle, Some(stored), _) => Decision::of(settled(stored, stored.link.clone())),
+        (Then::Unlink, Some(stored), _) => Decision::of(settled(stored, None)),
+        // The policy does nothing, and asks of nobody what is not there.
+        _ => Decision::default(),
     }
 }
 
-/// Whether our event lives at Google in another copy. An event of Google's that went to someday and came back has two ids there: the first
-/// one's copy is deleted, the second one's is ours.
+/// Whether our event has, or had, another copy at Google. An event of Google's that went to someday and came back has two ids there: the first
+/// one's copy is deleted, the second one's is ours. What we gave up says nothing about it, unless somebody restores it when the event is gone.
 fn is_about_another_copy(stored: &Record, theirs: &Theirs) -> bool {
-    !stored.is_deleted && stored.link.as_ref().is_some_and(|link| link.id != *theirs.google_id())
+    let is_restored = stored.is_deleted && !stored.is_dirty && theirs.copy().is_some();
+    !is_restored && stored.link.as_ref().is_some_and(|link| link.id != *theirs.google_id())
 }
 
-/// Whether we have seen this version, or a newer one.
-fn is_known(stored: &Record, copy: &Copy) -> bool {
-    let Some(link) = &stored.link else { return false };
-    let is_older = || match (copy.updated, translate::updated(link)) {
-        (Some(theirs), Some(seen)) => theirs < seen,
-        _ => false,
-    };
-    link.etag == copy.link.etag || is_older()
-}
-
-/// Google has deleted it.
-fn gone(stored: &Record) -> Decision {
-    let Some(link) = &stored.link else {
-        // Never sent, or no longer meant for Google. An unsent tombstone has nothing to delete any more.
-        return match stored.is_deleted && stored.is_dirty {
-            true => Decision::of(settled(stored)),
-            false => Decision::nothing(),
-        };
-    };
-    if stored.is_deleted {
-        return if stored.is_dirty { Decision::of(settled(stored)) } else { Decision::nothing() };
-    }
-    if stored.event.is_someday {
-        let mut change = settled(stored);
-        change.record.link = None;
-        return Decision::of(change);
-    }
-    let is_edited = stored.is_dirty && !stored.shared().is_same(&link.base);
-    if is_edited { Decision::nothing() } else { Decision::of(Change::delete(stored, false)) }
+fn adopted(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Decision {
+    let event = copy.adopt(origin, now);
+    let role = role(&Role::Single, copy.link.base.rule.as_ref(), &event).unwrap_or_default();
+    Decision::of(Change::new(None, Record::new(event, role, Some(copy.link.clone()))))
 }
 
 /// It is deleted here and lives at Google.
-fn restored(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
-    let Some(link) = &stored.link else { return Decision::nothing() };
-    if stored.is_dirty && link.base.is_same(&copy.link.base) {
-        // Something that we do not know changed: the deletion stands, and needs the new version.
-        return Decision::of(relinked(stored, copy, true));
-    }
-    let mut event = translate::overlay(&stored.event, copy.link.base.clone());
+fn revived(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
+    let mut event = stored.event.overlaid(copy.link.base.clone());
     (event.is_someday, event.updated_at, event.google_id) = (false, now, Some(copy.link.id.clone()));
-    let lost = stored.is_dirty.then(|| conflict(stored.event.clone(), Vec::new()));
+    let lost = stored.is_dirty.then(|| conflict(&stored.event, stored.event.clone(), Vec::new()));
     let change = put(stored, event, &copy.link.base, &copy.link, false);
     Decision { change, conflict: lost }
 }
@@ -138,25 +108,21 @@ fn put(stored: &Record, event: Event, value: &Shared, link: &Link, is_dirty: boo
 /// It lives on both sides.
 fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let is_someday = stored.event.is_someday;
-    if is_someday && stored.link.is_none() {
-        // Not meant for Google: a late echo of the copy that was deleted there.
-        return Decision::nothing();
-    }
     let has_edit = stored.is_dirty || stored.link.is_none();
-    let ours_is_later = has_edit && copy.updated.is_some_and(|theirs| stored.event.updated_at > theirs);
+    let ours_is_later = has_edit && policy::is_ours_later(stored, copy);
     let base = stored.link.as_ref().map(|link| &link.base);
     let Merged { value, changes_ours, changes_theirs, conflicts } =
         merge(base, &stored.shared(), &copy.link.base, ours_is_later);
     let is_dirty = has_edit && (changes_theirs || is_someday);
     let lost = (has_edit && !conflicts.is_empty()).then(|| {
         let loser = match ours_is_later {
-            true => translate::overlay(&stored.event, copy.link.base.clone()),
+            true => stored.event.overlaid(copy.link.base.clone()),
             false => stored.event.clone(),
         };
-        conflict(loser, conflicts)
+        conflict(&stored.event, loser, conflicts)
     });
     if changes_ours {
-        let mut event = translate::overlay(&stored.event, value.clone());
+        let mut event = stored.event.overlaid(value.clone());
         if !is_dirty {
             event.updated_at = now;
         }
@@ -166,22 +132,19 @@ fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
             None => taken(stored, copy, now),
         };
     }
-    if !has_edit && base.is_some_and(|base| base.is_same(&copy.link.base)) {
-        // Only something that we do not know changed. Our next write will be refused as stale, and then learn of it.
-        return Decision::nothing();
-    }
     Decision { change: Some(relinked(stored, copy, is_dirty)), conflict: lost }
 }
 
 /// One side's start under the other side's rule makes no occurrence. Google's version is whole, so it is taken.
 fn taken(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
-    let event = Event { updated_at: now, ..translate::overlay(&stored.event, copy.link.base.clone()) };
+    let event = Event { updated_at: now, ..stored.event.overlaid(copy.link.base.clone()) };
     let change = put(stored, event, &copy.link.base, &copy.link, false);
-    Decision { change, conflict: Some(conflict(stored.event.clone(), vec![Field::Span, Field::Rule])) }
+    let lost = conflict(&stored.event, stored.event.clone(), vec![Field::Span, Field::Rule]);
+    Decision { change, conflict: Some(lost) }
 }
 
-fn conflict(lost: Event, fields: Vec<Field>) -> IssueKind {
-    IssueKind::Conflict { lost: Box::new(lost), fields }
+fn conflict(event: &Event, lost: Event, fields: Vec<Field>) -> Conflict {
+    Conflict { id: event.id, lost, fields }
 }
 
 /// The same event over a newer copy: no client can see it.
@@ -191,13 +154,13 @@ fn relinked(stored: &Record, copy: &Copy, is_dirty: bool) -> Change {
 }
 
 /// The same event with nothing left to send: no client can see it.
-fn settled(stored: &Record) -> Change {
-    Change { record: Record { is_dirty: false, ..stored.clone() }, views: Views::default() }
+fn settled(stored: &Record, link: Option<Link>) -> Change {
+    Change { record: Record { is_dirty: false, link, ..stored.clone() }, views: Views::default() }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{GoogleEventId, Link, Priority, Role, Shared, Span};
+    use crate::{GoogleEventId, Priority, Span};
     use proptest::prelude::*;
 
     use super::*;
@@ -219,9 +182,9 @@ mod tests {
     }
 
     fn copy(base: Shared, version: i64) -> Copy {
-        let raw = format!(r#"{{"updated":"{}"}}"#, at(version).to_rfc3339());
-        let link = Link { id: GoogleEventId::new("google1"), etag: format!("\"{version}\""), base, raw };
-        Copy { link, updated: Some(at(version)), origin: None }
+        let id = GoogleEventId::new("google1");
+        let (etag, updated_at) = (format!("\"{version}\""), Some(at(version)));
+        Copy { link: Link { id, etag, updated_at, base, raw: "{}".into() }, origin: None }
     }
 
     fn live(base: Shared, version: i64) -> Theirs {
@@ -235,13 +198,13 @@ mod tests {
     /// A record that agreed with Google on version 1.
     fn record(base: Shared) -> Record {
         let copy = copy(base, 1);
-        let event = translate::adopt(&copy, Origin::Google, at(1));
+        let event = copy.adopt(Origin::Google, at(1));
         Record { rev: 1, ..Record::new(event, Role::Single, Some(copy.link)) }
     }
 
     fn edited(base: Shared, ours: Shared, seconds: i64) -> Record {
         let record = record(base);
-        let event = Event { updated_at: at(seconds), ..translate::overlay(&record.event, ours) };
+        let event = Event { updated_at: at(seconds), ..record.event.overlaid(ours) };
         Record { event, is_dirty: true, ..record }
     }
 
@@ -295,14 +258,16 @@ mod tests {
         let change = google_later.change.unwrap();
         assert_eq!(change.record.event.title.as_deref(), Some("theirs"));
         assert!(!change.record.is_dirty);
-        assert_eq!(google_later.conflict, Some(conflict(stored.event.clone(), vec![Field::Title])));
+        assert_eq!(
+            google_later.conflict,
+            Some(conflict(&stored.event, stored.event.clone(), vec![Field::Title]))
+        );
 
         let ours_later = run(&stored, &live(shared("theirs", 1), 3));
         let change = ours_later.change.unwrap();
         assert_eq!(change.record.event.title.as_deref(), Some("ours"));
         assert!(change.record.is_dirty && change.views == Views::default());
-        let Some(IssueKind::Conflict { lost, .. }) = ours_later.conflict else { panic!("recorded") };
-        assert_eq!(lost.title.as_deref(), Some("theirs"));
+        assert_eq!(ours_later.conflict.unwrap().lost.title.as_deref(), Some("theirs"));
     }
 
     #[test]

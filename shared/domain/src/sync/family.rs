@@ -1,0 +1,252 @@
+//! What an event of Google's means for a family: the series, its exceptions, and the single event that a series may have been or become.
+//!
+//! What is decided about the event itself stands in [`super::one`]. Here is where its record lies, and which slots a series lists:
+//!
+//! * An exception counts when its series lists its slot, and a series lists a slot of its rule as soon as something of Google's is stored there. So an
+//!   exception that comes before its series, or before the rule that makes its slot, waits unseen in its place, and every order of the same entries
+//!   has the same end.
+//! * A cancelled occurrence is a slot that is listed and has a tombstone, whose link tells it from one that only made room.
+//! * A series that ends takes its exceptions along. They keep no link, so they do not come back with it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Address, Change, Event, EventId, Link, Origin, Record, Records, Role, Series, Slot, Steps, Tag, Views,
+};
+
+use super::one::{Conflict, Decision, decide};
+use super::{Exception, Theirs};
+
+/// What to do about an event of Google's and what belongs to it.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// What is to be written.
+    pub steps: Steps,
+    /// What lost.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Decides about an event of Google's, given its record, its series and, unless it is an exception, what is stored of its exceptions.
+pub fn resolve(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>) -> Resolution {
+    match theirs {
+        Theirs::Exception(exception) => occurrence(records, exception, theirs, origin, now),
+        Theirs::Live(_) | Theirs::Gone(_) => whole(records, theirs, origin, now),
+    }
+}
+
+/// What is stored in a place, to be sent because Google never had it: no client can see it.
+pub fn unsent(records: &Records, address: Address) -> Steps {
+    let Some(record) = records.get(address).filter(|record| !record.is_dirty && record.link.is_none()) else {
+        return Steps::none();
+    };
+    let is_wanted = match &record.role {
+        // Cancelled occurrences are found with their series: their tombstones do not last.
+        Role::Exception { series, slot } => {
+            let series = series_of(records, *series).and_then(Record::series);
+            series.is_some_and(|series| series.exceptions.contains(slot))
+        }
+        Role::Single | Role::Series(_) => true,
+    };
+    let mut steps = Steps::none();
+    if is_wanted && record.live().is_some_and(|event| !event.is_someday) {
+        steps.commit.push(to_send(record.clone()));
+        steps.clean.extend(unsent_cancellations(records, record));
+    }
+    steps
+}
+
+/// The cancelled slots of a series that Google never had.
+fn unsent_cancellations(records: &Records, base: &Record) -> Vec<Change> {
+    let (Some(series), tag) = (base.series(), Tag::of(base.event.id)) else { return Vec::new() };
+    let cancelled = series.exceptions.iter().filter_map(|slot| {
+        let there = records.get(Address::Exception(tag, *slot));
+        if there.is_some_and(|record| !record.is_deleted || record.is_dirty) {
+            return None;
+        }
+        let event = series.occurrence(&base.event, *slot);
+        let role = Role::Exception { series: base.event.id, slot: *slot };
+        let tombstone = Record { is_deleted: true, ..Record::new(event, role, None) };
+        let (rev, seen) = there.map(|record| (record.rev, record.seen)).unwrap_or_default();
+        Some(to_send(Record { rev, seen, ..tombstone }))
+    });
+    cancelled.collect()
+}
+
+fn to_send(record: Record) -> Change {
+    Change { record: Record { is_dirty: true, ..record }, views: Views::default() }
+}
+
+/// The record of the series with this id, tombstones included.
+fn series_of(records: &Records, id: EventId) -> Option<&Record> {
+    // Two series may share a tag, if only in theory.
+    records.get(Address::Series(Tag::of(id))).filter(|record| record.event.id == id)
+}
+
+/// What is stored under the id of a single event or of a series: what lives, else what ended last.
+fn stored_of(records: &Records, id: EventId) -> Option<&Record> {
+    let places = [records.get(Address::Single(id)), series_of(records, id)];
+    places.into_iter().flatten().max_by_key(|record| (!record.is_deleted, record.rev))
+}
+
+fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>) -> Resolution {
+    let id = theirs.id();
+    let stored = stored_of(records, id);
+    let Decision { change, conflict } = decide(stored, theirs, origin, now);
+    let mut resolution = Resolution { conflicts: conflict.into_iter().collect(), ..Resolution::default() };
+    let Some(mut change) = change else { return resolution };
+    let was = stored.and_then(Record::series);
+    if let Some(next) = change.record.series() {
+        let is_same_pattern = was.is_some_and(|was| {
+            let is_same_start =
+                stored.is_some_and(|stored| stored.event.span.start() == change.record.event.span.start());
+            is_same_start && was.zone == next.zone && was.recurrence.lines() == next.recurrence.lines()
+        });
+        if !is_same_pattern {
+            let listed = listed(records, was, &change.record.event, next);
+            resolution.conflicts.extend(unlisted_edits(records, id, was, &listed));
+            let series = Series { exceptions: listed, ..next.clone() };
+            change.record.role = Role::Series(series);
+        }
+    } else if was.is_some() {
+        resolution.conflicts.extend(unlisted_edits(records, id, was, &BTreeSet::new()));
+        resolution.steps.clean.extend(exceptions(records, id).filter_map(ended));
+    }
+    match stored.filter(|stored| stored.address() != change.record.address()) {
+        Some(stored) => {
+            let there = records.get(change.record.address());
+            let Change { record, views } = change;
+            let next = Change::new(there, record);
+            let left = Record { is_deleted: true, is_dirty: false, link: None, ..stored.clone() };
+            resolution.steps.commit.push(Change { views, ..Change::new(Some(stored), left) });
+            resolution.steps.commit.push(Change { views: views.union(next.views), ..next });
+        }
+        None => resolution.steps.commit.push(change),
+    }
+    resolution
+}
+
+/// What is stored of a series' exceptions, as far as it was read.
+fn exceptions(records: &Records, id: EventId) -> impl Iterator<Item = &Record> {
+    records.iter().filter(move |record| matches!(record.role, Role::Exception { series, .. } if series == id))
+}
+
+/// The end of an exception whose series has ended.
+fn ended(exception: &Record) -> Option<Change> {
+    let is_left = !exception.is_deleted || exception.link.is_some() || exception.is_dirty;
+    let record = Record { link: None, ..exception.clone() };
+    is_left.then(|| {
+        let change = Change::delete(&record, false);
+        // It ends with its series, which says so.
+        Change { views: Views::default(), ..change }
+    })
+}
+
+/// The slots that a series lists under a new pattern: those that it listed, and those where something waits, as far as the pattern has them.
+fn listed(records: &Records, was: Option<&Series>, event: &Event, series: &Series) -> BTreeSet<Slot> {
+    let waiting = exceptions(records, event.id).filter(|record| record.link.is_some());
+    let waiting = waiting.filter_map(slot_of);
+    let pattern = series.pattern(event);
+    let before = was.into_iter().flat_map(|was| was.exceptions.iter().copied());
+    before.chain(waiting).filter(|slot| pattern.contains(*slot)).collect()
+}
+
+fn slot_of(record: &Record) -> Option<Slot> {
+    match record.role {
+        Role::Exception { slot, .. } => Some(slot),
+        Role::Single | Role::Series(_) => None,
+    }
+}
+
+/// Edits of occurrences that Google was never told, and whose slots are no more.
+fn unlisted_edits(
+    records: &Records,
+    id: EventId,
+    was: Option<&Series>,
+    listed: &BTreeSet<Slot>,
+) -> Vec<Conflict> {
+    let Some(was) = was else { return Vec::new() };
+    let is_lost = |record: &&Record| {
+        let counted =
+            slot_of(record).is_some_and(|slot| was.exceptions.contains(&slot) && !listed.contains(&slot));
+        counted && record.is_dirty && !record.is_deleted
+    };
+    let lost = exceptions(records, id).filter(is_lost);
+    lost.map(|record| Conflict { id: record.event.id, lost: record.event.clone(), fields: Vec::new() })
+        .collect()
+}
+
+fn occurrence(
+    records: &Records,
+    exception: &Exception,
+    theirs: &Theirs,
+    origin: Origin,
+    now: DateTime<Utc>,
+) -> Resolution {
+    let (series_id, slot) = (exception.series_id(), exception.slot);
+    let address = Address::Exception(Tag::of(series_id), slot);
+    let base = series_of(records, series_id).filter(|record| record.series().is_some());
+    let there = records.get(address);
+    // One that only made room says nothing of the slot.
+    let stored = there.filter(|record| !record.is_deleted || record.link.is_some() || record.is_dirty);
+    let Decision { change, conflict } = decide(stored, theirs, origin, now);
+    let change = match (stored, change) {
+        (Some(_), change) => change,
+        (None, _) if is_cancelled_already(base, exception) => None,
+        (None, change) => Some(Change::new(there, taken(base, exception, change, now))),
+    };
+    let mut steps = Steps::default();
+    let has_copy = change
+        .as_ref()
+        .map_or(stored, |change| Some(&change.record))
+        .is_some_and(|record| record.link.is_some());
+    let shown = base.map(|base| Views::of(&base.event)).unwrap_or_default();
+    if has_copy && let Some(listing) = base.and_then(|base| listing(base, slot)) {
+        steps.commit.push(listing);
+    }
+    if let Some(change) = change {
+        let views = change.views.union(shown);
+        let is_silent = change.views == Views::default() && stored.is_some();
+        steps.prepare.push(if is_silent { change } else { Change { views, ..change } });
+    }
+    Resolution { steps, conflicts: conflict.into_iter().collect() }
+}
+
+/// Whether the slot is cancelled, and its tombstone's time was over.
+fn is_cancelled_already(base: Option<&Record>, exception: &Exception) -> bool {
+    let series = base.and_then(Record::series);
+    exception.copy.is_none() && series.is_some_and(|series| series.exceptions.contains(&exception.slot))
+}
+
+/// The series with one more slot listed, if its rule has it.
+fn listing(base: &Record, slot: Slot) -> Option<Change> {
+    let series = base.series()?;
+    if series.exceptions.contains(&slot) || !series.pattern(&base.event).contains(slot) {
+        return None;
+    }
+    let mut series = series.clone();
+    series.exceptions.insert(slot);
+    let record = Record { role: Role::Series(series), ..base.clone() };
+    Some(Change { record, views: Views::of(&base.event) })
+}
+
+/// The record of an exception that is new to us; `adopted` is what was decided of its copy.
+fn taken(
+    base: Option<&Record>,
+    exception: &Exception,
+    adopted: Option<Change>,
+    now: DateTime<Utc>,
+) -> Record {
+    let id = exception.event_id();
+    let is_deleted = adopted.is_none();
+    let (event, link) = match adopted {
+        Some(Change { record: Record { event, link, .. }, .. }) => (event, link),
+        None => {
+            let event = exception.cancelled(base.and_then(|base| Some((&base.event, base.series()?))), now);
+            let link = Link::cancelled(exception.id.clone(), &event);
+            (event, Some(link))
+        }
+    };
+    Record { is_deleted, ..Record::new(Event { id, ..event }, exception.role(), link) }
+}

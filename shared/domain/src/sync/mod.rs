@@ -1,0 +1,17 @@
+//! What happens when an event changed here and at Google: pure functions from what is stored and what Google says to what has to be written.
+//!
+//! * [`policy`](self) is the table of who wins, which the code and its tests read alike (`policy.rs`).
+//! * `merge` brings the fields of two versions together, `one` decides about one event, `family` about a series and its exceptions.
+//!
+//! Reading Google's JSON is for whoever talks to Google: here a version of Google's is a [`Copy`].
+
+mod copy;
+mod family;
+mod merge;
+mod one;
+mod policy;
+
+pub use self::copy::{Copy, Exception, Theirs};
+pub use self::family::{Resolution, resolve, unsent};
+pub use self::merge::{Field, Merged, Rule, Shared, merge};
+pub use self::one::Conflict;
