@@ -12,8 +12,8 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use contract::Object;
 use contract::calendar::{CalendarBody, CalendarView, CalendarsView, InsertedCalendar, SelectionBody};
-use domain::CalendarId;
 use domain::calendar::{self, Calendar};
+use domain::{CalendarId, Job, Notice};
 use runtime::http::{ApiError, Body, Session};
 use seam::Clock;
 use store::{Revision, Store};
@@ -64,7 +64,8 @@ async fn create(
     Ok(Json(InsertedCalendar { acknowledged: true, inserted_id: calendar.id }))
 }
 
-/// `PUT /api/calendars/select`: which calendars the user wants to see. Those that are not in the list are skipped.
+/// `PUT /api/calendars/select`: which calendars the user wants to see. Those that are not in the list are skipped. What it means for the sync is found out
+/// by the job that is asked for with it.
 async fn select(
     State(calendars): State<Calendars>,
     Session { user, .. }: Session,
@@ -76,8 +77,12 @@ async fn select(
     let now = calendars.clock.now();
     let wanted: BTreeMap<CalendarId, bool> =
         selections.into_iter().map(|Object(selection)| (selection.id, selection.selected)).collect();
-    let plan =
-        |known: &[Calendar]| Ok::<_, ApiError>((Revision::put(calendar::select(known, &wanted, now)), ()));
+    let plan = |known: &[Calendar]| {
+        let changed = calendar::select(known, &wanted, now);
+        let is_provided = changed.iter().any(|calendar| calendar.is_confirmed);
+        let notices = is_provided.then_some(Notice::Wanted(Job::Poll { user })).into_iter().collect();
+        Ok::<_, ApiError>((Revision { notices, ..Revision::put(changed) }, ()))
+    };
     calendars.store.revise(user, now, plan).await?;
     Ok(Json(true))
 }

@@ -1,11 +1,12 @@
 //! The routes of `calendar` in process, on a table made from the bundle's own template.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auth::test_support::{cookie, verifier};
 use axum::body::Body;
 use chrono::{DateTime, Utc};
-use domain::UserId;
+use domain::{Job, Notice, UserId};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use local::table::TestTable;
@@ -218,6 +219,22 @@ async fn a_selection_changes_what_is_named_and_skips_what_is_not_there() {
     let stranger = app.send_as(eve(), Method::PUT, SELECT, json!([{ "id": b, "selected": false }])).await;
     assert_eq!(stranger, (StatusCode::OK, json!(true)));
     assert_eq!((app.seq().await, app.listed().await), (seq, listed));
+}
+
+#[tokio::test]
+async fn a_selection_of_what_google_lists_asks_for_a_poll_once_and_of_anything_else_for_nothing() {
+    let app = TestApp::with_people().await;
+    let (listed, claimed) = (app.add(calendar("a")).await, app.add(calendar("b")).await);
+    let known = app.store.calendars(ada()).await.unwrap();
+    let at_google = known.into_iter().find(|calendar| calendar.listing.id == "a").unwrap();
+    app.store.put_calendars(ada(), &[at_google], &BTreeSet::new(), now()).await.unwrap();
+    let wanted = async || app.store.changes(ada(), 0).await.unwrap().notices;
+    app.send(Method::PUT, SELECT, &json!([{ "id": claimed, "selected": false }])).await;
+    assert_eq!(wanted().await, []);
+    for _ in 0..2 {
+        app.send(Method::PUT, SELECT, &json!([{ "id": listed, "selected": false }])).await;
+        assert_eq!(wanted().await, [Notice::Wanted(Job::Poll { user: ada() })]);
+    }
 }
 
 #[tokio::test]

@@ -60,6 +60,17 @@ impl<'a> Notification<'a> {
         })
     }
 
+    /// What has to be done about it. A channel that is not in use is to be stopped, unless it has come into use meanwhile: its opening is noted after
+    /// Google has opened it. What Google says exists no more may be a calendar that is on the user's list no more.
+    fn job(&self, channel: &Channel) -> Job {
+        let user = channel.user;
+        if channel.is_replaced || channel.resource_id.is_none() {
+            let (channel, resource) = (channel.channel.clone(), self.resource.to_owned());
+            return Job::StopStray { user, channel, resource };
+        }
+        if self.state == "not_exists" { Job::Poll { user } } else { Job::Pull { user } }
+    }
+
     /// Whether it comes from whom we asked to send it. The token is compared in constant time, also when there is no channel.
     fn is_from(&self, channel: Option<&Channel>, now: i64) -> bool {
         let expected = channel.map(|channel| channel.token_hash.as_str()).unwrap_or_default();
@@ -94,7 +105,7 @@ impl Notifications {
         }
         let Some(channel) = channel else { return Ok(said("IGNORED")) };
         let number = notification.number.unwrap_or_else(|| now.timestamp_millis().unsigned_abs());
-        let job = Job::Pull { user: channel.user };
+        let job = notification.job(&channel);
         let deduplication = format!("google.{}.{number}", channel.channel);
         self.queue.send(&job, &deduplication).await.map_err(unkept)?;
         Ok(said("PROCESSED"))

@@ -47,7 +47,8 @@ fn now() -> DateTime<Utc> {
 }
 
 impl World {
-    /// A channel `known` with the token `secret` for the resource `calendar`, and one that has ended.
+    /// A channel `known` with the token `secret` for the resource `calendar`, one that has been replaced, one whose opening Google has not answered yet,
+    /// and one that has ended.
     async fn start() -> Self {
         let table = TestTable::start().await.unwrap();
         let store = Store::new(
@@ -55,15 +56,19 @@ impl World {
             &table.table_name,
             Seam::new(Kind::Store, Duration::from_secs(5)),
         );
-        for (channel, resource_id, life) in
-            [("known", Some("calendar"), 3_600), ("unanswered", None, 3_600), ("ended", Some("calendar"), -1)]
-        {
+        for (channel, resource_id, life) in [
+            ("known", Some("calendar"), 3_600),
+            ("replaced", Some("calendar"), 3_600),
+            ("unanswered", None, 3_600),
+            ("ended", Some("calendar"), -1),
+        ] {
             let channel = Channel {
                 channel: channel.into(),
                 user: ANA,
                 calendar: "ana@example.com".into(),
                 token_hash: hash_of_token("secret"),
                 resource_id: resource_id.map(str::to_owned),
+                is_replaced: channel == "replaced",
                 expires_at: now().timestamp() + life,
             };
             store.announce_channel(&channel).await.unwrap();
@@ -130,20 +135,33 @@ fn ok(text: &str) -> (StatusCode, String) {
     (StatusCode::OK, text.to_owned())
 }
 
+fn stray(channel: &str) -> Job {
+    Job::StopStray { user: ANA, channel: channel.into(), resource: "calendar".into() }
+}
+
 #[tokio::test]
 async fn a_change_is_enqueued_under_either_address_and_a_repeated_delivery_is_not() {
     let world = World::start().await;
     assert_eq!(world.notify(URL, "known", "secret", "exists", 7).await, ok("PROCESSED"));
     assert_eq!(world.notify(URL, "known", "secret", "exists", 7).await, ok("PROCESSED"));
     assert_eq!(world.notify("/", "known", "secret", "not_exists", 9).await, ok("PROCESSED"));
-    assert_eq!(world.jobs().await, [Job::Pull { user: ANA }, Job::Pull { user: ANA }]);
+    assert_eq!(world.jobs().await, [Job::Pull { user: ANA }, Job::Poll { user: ANA }]);
 }
 
 #[tokio::test]
 async fn a_notification_may_come_before_the_answer_that_opened_its_channel() {
     let world = World::start().await;
     assert_eq!(world.notify(URL, "unanswered", "secret", "exists", 2).await, ok("PROCESSED"));
-    assert_eq!(world.jobs().await.len(), 1);
+    assert_eq!(world.jobs().await, [stray("unanswered")], "which does nothing else if it is in use by then");
+}
+
+#[tokio::test]
+async fn a_channel_that_was_replaced_and_still_speaks_is_to_be_stopped() {
+    let world = World::start().await;
+    assert_eq!(world.notify(URL, "replaced", "secret", "exists", 2).await, ok("PROCESSED"));
+    assert_eq!(world.jobs().await, [stray("replaced")]);
+    assert_eq!(world.notify(URL, "replaced", "guess", "exists", 3).await, ok("IGNORED"));
+    assert_eq!(world.jobs().await, []);
 }
 
 #[tokio::test]

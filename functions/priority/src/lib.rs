@@ -95,7 +95,7 @@ async fn delete(
     let plan = |known: &[NamedPriority]| {
         let removed: Vec<NamedPriority> = known.iter().filter(|entry| entry.id == id).cloned().collect();
         let deleted_count = removed.len();
-        Ok::<_, ApiError>((Revision { put: Vec::new(), removed }, deleted_count))
+        Ok::<_, ApiError>((Revision { removed, ..Revision::none() }, deleted_count))
     };
     let deleted_count = priorities.store.revise(user, priorities.clock.now(), plan).await?;
     Ok(Json(DeletedPriority { acknowledged: true, deleted_count }))

@@ -66,7 +66,7 @@ impl World {
 }
 
 fn status(import: ImportFlag) -> GoogleStatus {
-    GoogleStatus { is_revoked: false, import, import_until: None, watched_until: None }
+    GoogleStatus { is_revoked: false, import, import_until: None, watched_until: None, is_polled: false }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Entries come from two sides. A provider lists its calendars to us, and that is the truth about them; a client may add one, too. What
 //! only a client said is not `is_confirmed`: it is kept and shown, and grants nothing. Whoever reads events of a calendar asks [`Calendar::is_synced`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -72,6 +72,13 @@ pub enum AccessRole {
     Reader,
     Writer,
     Owner,
+}
+
+impl AccessRole {
+    /// Whether the user may change its events.
+    pub fn can_write(self) -> bool {
+        self >= Self::Writer
+    }
 }
 
 /// A kind of conference that events of a calendar may have.
@@ -320,8 +327,8 @@ pub fn select(known: &[Calendar], wanted: &BTreeMap<CalendarId, bool>, now: Date
         .collect()
 }
 
-/// What changes when a provider lists these calendars to us: new ones come in, of those that are known the provider's part is
-/// replaced, and the user's choices stay. If one of them is the first calendar, no other is.
+/// What changes when a provider lists these calendars to us: new ones come in, of those that are known the provider's part and what the user
+/// has said there of colours is replaced, and the choices that were made here stay. If one of them is the first calendar, no other is.
 pub fn learn(known: &[Calendar], listed: Vec<Calendar>, now: DateTime<Utc>) -> Vec<Calendar> {
     let first = listed.iter().find(|calendar| calendar.is_primary).cloned();
     let is_first = |calendar: &Calendar, otherwise: bool| {
@@ -334,6 +341,8 @@ pub fn learn(known: &[Calendar], listed: Vec<Calendar>, now: DateTime<Utc>) -> V
                 other.listing = calendar.listing;
                 other.is_primary = calendar.is_primary;
                 other.is_confirmed = true;
+                (other.color, other.background_color) = (calendar.color, calendar.background_color);
+                other.time_zone = calendar.time_zone;
             }
             None => next.push(Calendar { is_confirmed: true, ..calendar }),
         }
@@ -355,6 +364,15 @@ pub fn learn(known: &[Calendar], listed: Vec<Calendar>, now: DateTime<Utc>) -> V
         |calendar: &Calendar| known.iter().any(|other| other.is_primary && other.is_same(calendar));
     changed.sort_by_key(|calendar| !(calendar.is_primary || was_primary(calendar)));
     changed
+}
+
+/// The calendars that leave the list when a provider says that it has those with these ids no more. What only a client said it never had.
+pub fn withdraw(known: &[Calendar], provider: Provider, gone: &BTreeSet<String>) -> Vec<Calendar> {
+    let is_gone = |calendar: &&Calendar| {
+        let Calendar { listing, is_confirmed, .. } = calendar;
+        *is_confirmed && listing.provider == provider && gone.contains(&listing.id)
+    };
+    known.iter().filter(is_gone).cloned().collect()
 }
 
 #[cfg(test)]
@@ -461,6 +479,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_provider_has_no_more_leaves_the_list_unless_only_a_client_said_it_was_there() {
+        let known = [confirmed(calendar("a")), confirmed(calendar("b")), calendar("c")];
+        let gone = ["b", "c", "d"].map(str::to_owned).into();
+        assert_eq!(withdraw(&known, Provider::Google, &gone), [known[1].clone()]);
+    }
+
+    #[test]
+    fn who_may_only_read_may_not_write() {
+        use AccessRole::{FreeBusyReader, Owner, Reader, Writer};
+        assert_eq!(
+            [FreeBusyReader, Reader, Writer, Owner].map(AccessRole::can_write),
+            [false, false, true, true]
+        );
+    }
+
+    #[test]
     fn the_provider_has_the_last_word_and_the_user_keeps_his_choices() {
         let claimed = Calendar { is_selected: false, ..first("a") };
         let mut renamed = calendar("a");
@@ -470,6 +504,8 @@ mod tests {
         let of_a = Calendar { is_selected: false, updated_at: Some(now()), ..confirmed(renamed) };
         assert_eq!(changed, [of_a, confirmed(first("b")), confirmed(calendar("c"))]);
         assert_eq!(learn(&changed, listed, now()), [], "told again, nothing changes");
+        let recoloured = Calendar { color: Color("#ffffff".into()), ..calendar("c") };
+        assert_eq!(learn(&changed, vec![recoloured], now())[0].color, Color("#ffffff".into()));
         // A page of the list without the first calendar says nothing of the first rank.
         assert_eq!(learn(&changed, vec![calendar("c")], now()), []);
     }

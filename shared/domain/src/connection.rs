@@ -43,9 +43,12 @@ pub struct GoogleStatus {
     /// Until when a running import may be believed to run: a crash cannot leave `IMPORTING` behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_until: Option<DateTime<Utc>>,
-    /// Until when Google tells us of changes; absent when we do not ask it to and poll instead.
+    /// Until when Google tells us of changes in every calendar of which it does; absent when we do not ask it to and poll instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_until: Option<DateTime<Utc>>,
+    /// Whether there is a calendar of whose changes Google does not tell, so that it has to be asked often.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_polled: bool,
 }
 
 impl GoogleStatus {
@@ -56,6 +59,7 @@ impl GoogleStatus {
             import: ImportFlag::Importing,
             import_until: Some(import_until),
             watched_until: None,
+            is_polled: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, GoogleEventId, Recurrence, Refusal, Shared, Span, Zone};
+use crate::{EventId, GoogleEventId, Home, Recurrence, Refusal, Shared, Span, Zone};
 
 /// The longest title that is accepted from a browser. Google cuts at 1,024.
 const TITLE_LIMIT: usize = 4_096;
@@ -225,6 +225,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// The calendar at Google that it belongs to, whether it has a copy there yet or not.
+    pub fn home(&self) -> Home {
+        self.google_id.as_ref().map(|id| id.home().clone()).unwrap_or_default()
+    }
+
     /// Where it is shown.
     pub fn shelf(&self) -> Shelf {
         if self.is_someday { Shelf::Someday } else { Shelf::Grid }

@@ -96,20 +96,6 @@ impl EventId {
     pub fn from_wire(text: &str) -> Result<Self, Refusal> {
         text.strip_prefix(OPTIMISTIC_PREFIX).unwrap_or(text).parse()
     }
-
-    /// The id that an event of the user's primary Google calendar has here.
-    ///
-    /// An id that we chose for Google is ours in hex and leads back to itself; any other is hashed. So an import needs no
-    /// look-up table, and importing twice gives the same ids.
-    pub fn of_google(google: &GoogleEventId) -> Self {
-        let text = google.as_str();
-        let is_ours =
-            text.len() == 24 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if is_ours && let Ok(id) = text.parse() {
-            return id;
-        }
-        Self(digest(&[text.as_bytes()]))
-    }
 }
 
 /// An id made from what a thing is known by, so that making it twice gives the same one.
@@ -127,31 +113,6 @@ pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 12] {
     bytes
 }
 
-/// The id of an event at Google. Ids that come in obey no rule (series parts, imports), so none is checked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GoogleEventId(String);
-
-impl GoogleEventId {
-    /// An id as Google sent it.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<EventId> for GoogleEventId {
-    /// The id under which an event of ours is inserted at Google: hex digits are valid base32hex, and a retried insert meets
-    /// the first one instead of making a second event.
-    fn from(id: EventId) -> Self {
-        Self(id.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,26 +126,5 @@ mod tests {
         for bad in ["", "xyz", &HEX[1..], "reorder", "optimistic-", &format!("{HEX}00")] {
             assert!(EventId::from_wire(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn an_id_sent_to_google_leads_back_to_its_event() {
-        let id: EventId = HEX.parse().unwrap();
-        assert_eq!(EventId::of_google(&id.into()), id);
-    }
-
-    #[test]
-    fn foreign_google_ids_map_to_stable_distinct_ids() {
-        let ids = [
-            "68k0p6ackplecqs9fuvbs1fju0",
-            "68k0p6ackplecqs9fuvbs1fju0_20250324T123000Z",
-            "_imported",
-            &HEX.to_uppercase(),
-        ];
-        let mapped: Vec<EventId> =
-            ids.iter().map(|id| EventId::of_google(&GoogleEventId::new(*id))).collect();
-        let again: Vec<EventId> = ids.iter().map(|id| EventId::of_google(&GoogleEventId::new(*id))).collect();
-        assert_eq!(mapped, again);
-        assert_eq!(mapped.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
     }
 }

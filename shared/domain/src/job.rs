@@ -18,7 +18,12 @@ pub enum Job {
     },
     /// Read what changed at Google.
     Pull {
-        /// Whose calendar.
+        /// Whose calendars.
+        user: UserId,
+    },
+    /// See which calendars there are and which the user wants, then read what changed: on the schedule, or when the user has chosen.
+    Poll {
+        /// Whose calendars.
         user: UserId,
     },
     /// Send what changed here.
@@ -26,10 +31,19 @@ pub enum Job {
         /// Whose calendar.
         user: UserId,
     },
-    /// Replace a watch that nears its end.
+    /// Replace watches that near their end.
     RenewWatch {
-        /// Whose calendar.
+        /// Whose calendars.
         user: UserId,
+    },
+    /// Stop a channel that tells of changes and is not in use, unless it has come into use since; then read what changed.
+    StopStray {
+        /// Whose calendars.
+        user: UserId,
+        /// The channel's id.
+        channel: String,
+        /// What it watches, in Google's words.
+        resource: String,
     },
 }
 
@@ -37,9 +51,12 @@ impl Job {
     /// For whom it is done.
     pub fn user(&self) -> UserId {
         match self {
-            Job::Import { user, .. } | Job::Pull { user } | Job::Push { user } | Job::RenewWatch { user } => {
-                *user
-            }
+            Job::Import { user, .. }
+            | Job::Pull { user }
+            | Job::Poll { user }
+            | Job::Push { user }
+            | Job::RenewWatch { user }
+            | Job::StopStray { user, .. } => *user,
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod calendar;
 mod connection;
 mod event;
+mod home;
 mod id;
 mod job;
 mod notice;
@@ -25,7 +26,8 @@ mod zone;
 
 pub use connection::{ConnectionState, GoogleStatus, ImportFlag};
 pub use event::{Draft, Event, Origin, Priority, Repeat, Scope, Shelf, check_order};
-pub use id::{CalendarId, EventId, GoogleEventId, PriorityId, UserId};
+pub use home::{GoogleEventId, Home};
+pub use id::{CalendarId, EventId, PriorityId, UserId};
 pub use job::Job;
 pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};
 pub use plan::{Context, Steps, delete, reaches_beyond, reorder, save};

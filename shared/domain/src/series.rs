@@ -206,17 +206,6 @@ impl Recurs {
     }
 }
 
-impl GoogleEventId {
-    /// Google's id of the occurrence in a slot of the series with this id.
-    pub fn of_occurrence(&self, slot: Slot) -> Self {
-        let time = match slot.date() {
-            Some(date) => date.format("%Y%m%d").to_string(),
-            None => slot.instant().format("%Y%m%dT%H%M%SZ").to_string(),
-        };
-        Self::new(format!("{}_{time}", self.as_str()))
-    }
-}
-
 /// Slots as one text: ten digits each, in order.
 mod joined {
     use super::{BTreeSet, Deserialize, Deserializer, Serializer, Slot};

@@ -3,9 +3,11 @@
 //! The key is made of what makes a calendar this one, so it is there once, whoever writes it. Not to be confused with `G#C#<calendar>`, which says how far the
 //! sync of a calendar is.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::UserId;
-use domain::calendar::{self, Calendar};
+use domain::calendar::{self, Calendar, Provider};
 
 use crate::lists::{Entry, Revision};
 use crate::{Error, Store};
@@ -32,8 +34,8 @@ impl Store {
         Ok(calendars)
     }
 
-    /// Takes in what a provider lists: the truth about these calendars, but not about what the user chose. Told twice, it writes nothing the second
-    /// time. Calendars that are not named stay as they are, so a list may come page by page.
+    /// Takes in what a provider lists: the truth about these calendars, but not about what the user chose. Those with ids in `gone` it has no more.
+    /// Told twice, it writes nothing the second time. Calendars that are not named stay as they are.
     ///
     /// # Errors
     /// [`Error::NoUser`] when there is no such user, or any error of the store.
@@ -41,9 +43,14 @@ impl Store {
         &self,
         user: UserId,
         listed: &[Calendar],
+        gone: &BTreeSet<String>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let plan = |known: &[Calendar]| Ok((Revision::put(calendar::learn(known, listed.to_vec(), now)), ()));
+        let plan = |known: &[Calendar]| {
+            let put = calendar::learn(known, listed.to_vec(), now);
+            let removed = calendar::withdraw(known, Provider::Google, gone);
+            Ok((Revision { removed, ..Revision::put(put) }, ()))
+        };
         self.revise(user, now, plan).await
     }
 }

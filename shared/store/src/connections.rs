@@ -1,9 +1,7 @@
-//! What we keep of a user's connection to Google: `G#CONNECTION` with the sealed tokens, `G#C#<calendar>` with how far its sync is, and the
-//! look-up `CHANNEL#<id>` that leads a notification to its user.
+//! What we keep of a user's connection to Google: `G#CONNECTION` with the sealed tokens, and the look-up `CHANNEL#<id>` that leads a
+//! notification to its user. How far the sync is stands beside it ([`crate::CalendarState`]).
 //!
-//! No client sees any of it, so it has no rev. A calendar's state carries a generation, moved by compare-and-set in the same
-//! transaction as the events it speaks of: the sync token is never ahead of the data, and of two workers one wins.
-//! Tokens come in sealed; this crate could not open them.
+//! No client sees any of it, so it has no rev. Tokens come in sealed; this crate could not open them.
 
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -11,10 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{self, Key};
 use crate::table::{Expression, OnCondition, Query, Write};
-use crate::{Error, Plan, Store};
+use crate::traversals::ListItem;
+use crate::{CalendarState, Error, ListState, Plan, Store};
 
-/// The name of the condition on a calendar's generation: another worker was faster.
-pub const GENERATION: &str = "generation";
 /// The name of the condition on the refresh token: the user has connected anew meanwhile.
 pub const CONNECTION: &str = "connection";
 
@@ -52,100 +49,6 @@ pub struct SealedAccess {
     pub expires_at: DateTime<Utc>,
 }
 
-/// `G#C#<calendar>`: how far the sync of a calendar is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CalendarState {
-    /// Google's id of the calendar.
-    pub calendar: String,
-    /// Moves with every write of this item; 0 for one that is not stored yet.
-    pub generation: u64,
-    /// Where the next incremental list begins. Moves only with the last page's events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sync_token: Option<String>,
-    /// The calendar's IANA zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
-    /// A traversal that is not at its end: where a later invocation goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
-    /// The channel on which Google tells us of changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watch: Option<Watch>,
-}
-
-impl CalendarState {
-    /// A calendar that was never read.
-    pub fn new(calendar: impl Into<String>) -> Self {
-        Self {
-            calendar: calendar.into(),
-            generation: 0,
-            sync_token: None,
-            time_zone: None,
-            checkpoint: None,
-            watch: None,
-        }
-    }
-}
-
-/// How far a traversal is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "snake_case")]
-pub enum Checkpoint {
-    /// Reading what changed since the sync token; the next page is this.
-    Delta {
-        /// Google's page token.
-        page: String,
-    },
-    /// Reading everything.
-    Full {
-        /// Tells the marks of this traversal from those of another: the generation it began at.
-        traversal: u64,
-        /// Google's page token; none for the first page.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        page: Option<String>,
-        /// Pages done.
-        pages: u32,
-        /// Events read.
-        events: u32,
-        /// Whether the user, or a spent sync token, asked for it.
-        is_repair: bool,
-    },
-    /// Everything was read; what was not seen is looked at one by one, and what Google never had is sent to it.
-    Sweep {
-        /// As above.
-        traversal: u64,
-        /// As above.
-        pages: u32,
-        /// As above.
-        events: u32,
-        /// As above.
-        is_repair: bool,
-        /// The last event that was looked at.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<crate::Position>,
-    },
-}
-
-impl Checkpoint {
-    /// Whether an import is at work here.
-    pub fn is_import(&self) -> bool {
-        !matches!(self, Self::Delta { .. })
-    }
-}
-
-/// A notification channel in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watch {
-    /// Its id.
-    pub channel: String,
-    /// What it watches, in Google's words; needed to stop it.
-    pub resource_id: String,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// When it ends.
-    pub expires_at: DateTime<Utc>,
-}
-
 /// `CHANNEL#<id>`: to whom a notification belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
@@ -160,6 +63,9 @@ pub struct Channel {
     /// What Google says it watches; unknown until Google has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
+    /// Whether another one has taken its place. It is kept until it is known to be stopped, so that what it still says is known to be ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_replaced: bool,
     /// Seconds since the epoch; the table forgets the channel after that.
     pub expires_at: i64,
 }
@@ -169,8 +75,10 @@ pub struct Channel {
 pub struct GoogleItems {
     /// The connection.
     pub connection: Connection,
-    /// The calendars that are synced.
+    /// The calendars that are synced, or were until now.
     pub calendars: Vec<CalendarState>,
+    /// How far the reading of the list of calendars is, and of an import of them.
+    pub list: ListState,
 }
 
 /// Any item under `G#`, told by its members.
@@ -178,15 +86,12 @@ pub struct GoogleItems {
 #[serde(untagged)]
 enum GoogleItem {
     Calendar(CalendarState),
+    List(ListItem),
     Connection(Connection),
 }
 
 fn connection_key(user: UserId) -> Key {
     Key::new(key::user(user), "G#CONNECTION")
-}
-
-fn calendar_key(user: UserId, calendar: &str) -> Key {
-    Key::new(key::user(user), format!("G#C#{calendar}"))
 }
 
 fn channel_key(channel: &str) -> Key {
@@ -222,22 +127,6 @@ impl Plan {
         Ok(())
     }
 
-    /// Moves a calendar's state on from the generation in `state`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`GENERATION`] when another worker was faster.
-    pub fn put_calendar(&mut self, store: &Store, user: UserId, state: &CalendarState) -> Result<(), Error> {
-        let condition = match state.generation {
-            0 => Expression::new("attribute_not_exists(pk)"),
-            read => Expression::new("generation = :read").value(":read", read)?,
-        };
-        let next = CalendarState { generation: state.generation + 1, ..state.clone() };
-        let item = calendar_key(user, &state.calendar).with(&next);
-        let on = OnCondition::Refuse(GENERATION);
-        self.also.push(Write::put(&store.table, item, Some(condition), on)?);
-        Ok(())
-    }
-
     /// Stores the look-up of a channel.
     ///
     /// # Errors
@@ -268,14 +157,15 @@ impl Store {
             .value(":pk", key::user(user))?
             .value(":prefix", PREFIX)?;
         let items: Vec<GoogleItem> = self.table.query(Query { index: None, condition, limit: None }).await?;
-        let (mut connection, mut calendars) = (None, Vec::new());
+        let (mut connection, mut calendars, mut list) = (None, Vec::new(), ListState::default());
         for item in items {
             match item {
                 GoogleItem::Calendar(state) => calendars.push(state),
+                GoogleItem::List(item) => list = item.list,
                 GoogleItem::Connection(item) => connection = Some(item),
             }
         }
-        Ok(connection.map(|connection| GoogleItems { connection, calendars }))
+        Ok(connection.map(|connection| GoogleItems { connection, calendars, list }))
     }
 
     /// Stores a new access token and, if Google rotated it, a new refresh token, in place of those that came with `used`.

@@ -24,12 +24,11 @@ mod resets;
 mod sessions;
 mod sockets;
 mod table;
+mod traversals;
 mod users;
 
 pub use changes::{Changes, Page, Touched};
-pub use connections::{
-    CONNECTION, CalendarState, Channel, Checkpoint, Connection, GENERATION, GoogleItems, SealedAccess, Watch,
-};
+pub use connections::{CONNECTION, Channel, Connection, GoogleItems, SealedAccess};
 pub use cursor::{BadCursorKey, Cursor, CursorKey, NoCursor, Seal, Stage};
 pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
@@ -41,6 +40,7 @@ pub use reconcile::{Issue, IssueKind, Position};
 pub use resets::{RESET, Reset};
 pub use sessions::{Rotation, Session};
 pub use sockets::{Socket, SocketId, TICKET, Ticket};
+pub use traversals::{CalendarState, Checkpoint, GENERATION, Import, ListState, Watch};
 pub use users::{EMAIL, GOOGLE, Login, NewUser};
 
 use table::Table;

@@ -5,7 +5,7 @@
 //! `grid_rev` or `someday_rev`, and no frame is sent.
 
 use chrono::{DateTime, Utc};
-use domain::{Rev, UserId};
+use domain::{Notice, Rev, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,8 @@ pub struct Revision<T> {
     pub put: Vec<T>,
     /// Entries that go. Known by their key.
     pub removed: Vec<T>,
+    /// What clients are told beside them, and what has to be done because of them.
+    pub notices: Vec<Notice>,
 }
 
 impl<T> Revision<T> {
@@ -43,12 +45,12 @@ impl<T> Revision<T> {
 
     /// Entries that are new or different, and none that goes.
     pub fn put(entries: impl IntoIterator<Item = T>) -> Self {
-        Self { put: entries.into_iter().collect(), removed: Vec::new() }
+        Self { put: entries.into_iter().collect(), removed: Vec::new(), notices: Vec::new() }
     }
 
     /// An entry that goes.
     pub fn removal(entry: T) -> Self {
-        Self { put: Vec::new(), removed: vec![entry] }
+        Self { removed: vec![entry], ..Self::none() }
     }
 }
 
@@ -97,8 +99,11 @@ impl Store {
                 let head = self.head(user).await.map_err(Failed::Store)?;
                 let items = self.list_items(user).await.map_err(Failed::Store)?;
                 let (revision, outcome) = plan(&live(&items)).map_err(Failed::Plan)?;
+                let notices = revision.notices.clone();
                 let (writes, is_whole) = self.entry_writes(user, &items, revision, now);
-                let plan = Plan { entries: writes, ..Plan::default() };
+                // With the last part.
+                let notices = if is_whole { notices } else { Vec::new() };
+                let plan = Plan { entries: writes, notices, ..Plan::default() };
                 self.commit(user, &Snapshot::of(head), plan, now).await.map_err(Failed::Store)?;
                 Ok((outcome, is_whole))
             })

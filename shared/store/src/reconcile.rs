@@ -50,6 +50,13 @@ pub enum IssueKind {
         /// What lost in it; empty for a deletion.
         fields: Vec<domain::Field>,
     },
+    /// It changed here in a calendar that the user may only read, or has lost. The event is as Google has it; this is what was wanted.
+    TakenBack {
+        /// The version that was not sent.
+        lost: Box<Event>,
+        /// Why not.
+        reason: String,
+    },
     /// Google will not take it; it is not tried again until it changes.
     Parked {
         /// Why not.

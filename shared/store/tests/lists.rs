@@ -1,7 +1,7 @@
 //! Priorities and calendars against a table made from the bundle's own template: entries of the user's one log, whole lists at a time.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -176,7 +176,10 @@ async fn a_user_who_is_gone_has_no_list_to_be_changed() {
     let table = TestTable::start().await.unwrap();
     let store = Store::new(table.client.clone(), &table.table_name, seam());
     assert!(matches!(upsert(&store, "garden").await, Err(Error::NoUser)));
-    assert!(matches!(store.put_calendars(ADA, &[calendar("a")], now()).await, Err(Error::NoUser)));
+    assert!(matches!(
+        store.put_calendars(ADA, &[calendar("a")], &BTreeSet::new(), now()).await,
+        Err(Error::NoUser)
+    ));
     assert_eq!(store.calendars(ADA).await.unwrap(), []);
 }
 
@@ -186,14 +189,14 @@ async fn what_google_lists_is_taken_in_once_whatever_its_length() {
     let mut listed: Vec<Calendar> =
         (0..Plan::LIMIT + 20).map(|n| calendar(&format!("{n:03}@group"))).collect();
     listed.push(Calendar { is_primary: true, ..calendar("ada@example.com") });
-    world.store.put_calendars(ADA, &listed, now()).await.unwrap();
+    world.store.put_calendars(ADA, &listed, &BTreeSet::new(), now()).await.unwrap();
     let stored = world.store.calendars(ADA).await.unwrap();
     assert_eq!(stored.len(), listed.len());
     assert!(stored.iter().all(Calendar::is_synced));
     assert_eq!((stored[0].listing.id.as_str(), stored[0].is_primary), ("ada@example.com", true));
     let seq = world.seq().await;
     assert_eq!(seq, listed.len() as u64);
-    world.store.put_calendars(ADA, &listed, now()).await.unwrap();
+    world.store.put_calendars(ADA, &listed, &BTreeSet::new(), now()).await.unwrap();
     assert_eq!(world.seq().await, seq, "told twice, nothing is written");
     assert_eq!(world.store.calendars(EVE).await.unwrap(), []);
 }
@@ -217,14 +220,14 @@ async fn of_two_first_calendars_at_the_same_time_one_is_first() {
 #[tokio::test]
 async fn a_choice_of_the_user_outlives_what_google_says() {
     let world = World::start().await;
-    world.store.put_calendars(ADA, &[calendar("a"), calendar("b")], now()).await.unwrap();
+    world.store.put_calendars(ADA, &[calendar("a"), calendar("b")], &BTreeSet::new(), now()).await.unwrap();
     let wanted = BTreeMap::from([(calendar("a").id, false)]);
     let plan =
         |known: &[Calendar]| Ok::<_, Error>((Revision::put(calendar::select(known, &wanted, now())), ()));
     world.store.revise(ADA, now(), plan).await.unwrap();
     let mut renamed = calendar("a");
     renamed.listing.summary = "Renamed".into();
-    world.store.put_calendars(ADA, &[renamed], now()).await.unwrap();
+    world.store.put_calendars(ADA, &[renamed], &BTreeSet::new(), now()).await.unwrap();
     let stored = world.store.calendars(ADA).await.unwrap();
     let of_a = stored.iter().find(|calendar| calendar.listing.id == "a").unwrap();
     assert_eq!(
@@ -232,4 +235,18 @@ async fn a_choice_of_the_user_outlives_what_google_says() {
         ("Renamed", false, false)
     );
     assert_eq!(stored.len(), 2);
+}
+
+#[tokio::test]
+async fn what_google_lists_no_more_leaves_the_list() {
+    let world = World::start().await;
+    let listed = [calendar("a"), calendar("b")];
+    world.store.put_calendars(ADA, &listed, &BTreeSet::new(), now()).await.unwrap();
+    let gone = BTreeSet::from(["b".to_owned()]);
+    world.store.put_calendars(ADA, &[], &gone, now()).await.unwrap();
+    let left = world.store.calendars(ADA).await.unwrap();
+    assert_eq!(left.iter().map(|calendar| calendar.listing.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    let seq = world.seq().await;
+    world.store.put_calendars(ADA, &[], &gone, now()).await.unwrap();
+    assert_eq!(world.seq().await, seq, "told twice, nothing is written");
 }

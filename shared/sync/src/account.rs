@@ -1,10 +1,10 @@
 //! A user's permission at Google, for the length of a job.
 
 use chrono::{DateTime, Utc};
-use domain::{GoogleStatus, UserId};
+use domain::{GoogleStatus, Home, UserId};
 use google::oauth::AccessToken;
 use google::{Reason, Sealed, Secret, calendar};
-use store::{CalendarState, Connection, SealedAccess};
+use store::{CalendarState, Connection, ListState, SealedAccess};
 
 use crate::{Error, Sync};
 
@@ -17,8 +17,25 @@ pub(crate) struct Account {
     pub status: GoogleStatus,
     pub connection: Connection,
     pub calendars: Vec<CalendarState>,
+    pub list: ListState,
     /// Opened in this job.
     access: Option<Secret>,
+}
+
+impl Account {
+    /// The state of a calendar as it now is.
+    pub fn keep(&mut self, state: &CalendarState) {
+        match self.calendars.iter_mut().find(|known| known.calendar == state.calendar) {
+            Some(known) => known.clone_from(state),
+            None => self.calendars.push(state.clone()),
+        }
+    }
+
+    /// Google's id of a calendar that is synced, or was until now.
+    pub fn calendar(&self, home: &Home) -> Option<String> {
+        let state = self.calendars.iter().find(|state| state.home() == *home)?;
+        Some(state.calendar.clone())
+    }
 }
 
 impl Sync {
@@ -36,6 +53,7 @@ impl Sync {
             status,
             connection: items.connection,
             calendars: items.calendars,
+            list: items.list,
             access: None,
         }))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::sync::{self, Conflict, Resolution, Theirs};
-use domain::{EventId, GoogleEventId, Origin, UserId};
+use domain::{EventId, GoogleEventId, Home, Origin, UserId};
 use google::calendar;
 use store::{Issue, IssueKind, Plan, Snapshot};
 
@@ -38,14 +38,14 @@ pub(crate) struct Unreadable {
 }
 
 impl Page {
-    pub(crate) fn sort_out(items: &[calendar::Event]) -> Self {
+    pub(crate) fn sort_out(items: &[calendar::Event], home: &Home) -> Self {
         let mut page = Self::default();
         let mut places: BTreeMap<GoogleEventId, usize> = BTreeMap::new();
         for item in items {
-            match translate::read(item) {
+            match translate::read(item, home) {
                 Ok(theirs) => page.take(theirs, &mut places),
                 Err(reason) => page.unreadable.push(Unreadable {
-                    id: EventId::of_google(&GoogleEventId::new(item.id.as_str())),
+                    id: EventId::of_google(&GoogleEventId::within(home.clone(), item.id.as_str())),
                     reason,
                     updated: item.updated,
                 }),
@@ -206,7 +206,7 @@ mod tests {
         let (new, old) =
             (event("a", "2026-11-20T09:00:02Z", "new"), event("a", "2026-11-20T09:00:01Z", "old"));
         for items in [[new.clone(), old.clone()], [old, new]] {
-            let page = Page::sort_out(&items);
+            let page = Page::sort_out(&items, &Home::Primary);
             let [Theirs::Live(copy)] = page.events.as_slice() else { panic!("{page:?}") };
             assert_eq!(copy.link.base.title.as_deref(), Some("new"));
         }
@@ -216,7 +216,7 @@ mod tests {
     fn two_copies_of_an_event_are_decided_one_after_the_other() {
         let foreign = event("foreign", "2026-11-20T09:00:01Z", "theirs");
         let own = EventId::of_google(&GoogleEventId::new("foreign")).to_string();
-        let page = Page::sort_out(&[foreign, event(&own, "2026-11-20T09:00:02Z", "ours")]);
+        let page = Page::sort_out(&[foreign, event(&own, "2026-11-20T09:00:02Z", "ours")], &Home::Primary);
         assert_eq!(page.events.len(), 2);
         assert_eq!(chunks(&page.events).len(), 2);
     }
@@ -226,7 +226,7 @@ mod tests {
         let items: Vec<_> = (0..1_000)
             .map(|n| event(&format!("e{n}"), "2026-11-20T09:00:00Z", &"x".repeat(n * 10)))
             .collect();
-        let page = Page::sort_out(&items);
+        let page = Page::sort_out(&items, &Home::Primary);
         let chunks = chunks(&page.events);
         assert!(chunks.iter().all(|chunk| chunk.len() <= Plan::LIMIT && !chunk.is_empty()));
         let together: Vec<EventId> = chunks.concat().iter().map(Theirs::id).collect();

@@ -68,7 +68,7 @@ impl Schedule {
         let user = row.user;
         let (job, wait) = match self.due {
             Due::Renewal => (Job::RenewWatch { user }, Some(RENEWAL)),
-            Due::Poll => (Job::Pull { user }, self.silence(user, now).await?),
+            Due::Poll => (Job::Poll { user }, self.silence(user, now).await?),
         };
         let Some(wait) = wait else {
             self.store.unschedule(self.due, user).await?;
@@ -82,17 +82,16 @@ impl Schedule {
         Ok(true)
     }
 
-    /// How long a user's calendar may be silent; `None` when nobody is connected any more.
+    /// How long a user's calendars may be silent; `None` when nobody is connected any more.
     async fn silence(&self, user: UserId, now: DateTime<Utc>) -> Result<Option<TimeDelta>, Error> {
         let head = match self.store.head(user).await {
             Err(store::Error::NoUser) => return Ok(None),
             other => other?,
         };
         let status = head.google.filter(|status| !status.is_revoked);
-        Ok(status.map(
-            |status| {
-                if status.watched_until.is_some_and(|until| now < until) { SILENCE } else { POLL }
-            },
-        ))
+        Ok(status.map(|status| {
+            let is_watched = status.watched_until.is_some_and(|until| now < until);
+            if is_watched && !status.is_polled { SILENCE } else { POLL }
+        }))
     }
 }

@@ -4,22 +4,30 @@
 //! late or out of order, and does nothing when nothing is left. Nothing is held in memory between two jobs.
 //!
 //! * [`translate`] is pure: what Google's event means. What to do about it is decided in [`domain::sync`].
-//! * `import`, `pull`, `push` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
+//! * `calendars` knows which calendars are synced; [`listing`] reads Google's list of them.
+//! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
 //! * `account` has the user's permission, `apply` the way of a page into the store.
 
 mod account;
 mod apply;
+mod calendars;
 pub mod due;
 mod error;
 mod import;
+mod leave;
+pub mod listing;
+mod moved;
 mod pull;
 mod push;
 pub mod queue;
 mod reads;
+mod refuse;
 #[cfg(test)]
 mod replay;
+mod sweep;
 pub mod translate;
+mod traversal;
 mod watch;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -104,8 +112,13 @@ impl Sync {
             match job {
                 Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
                 Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
+                Job::Poll { .. } => self.poll(&mut account, until).await,
                 Job::Push { .. } => self.push(&mut account, until).await,
                 Job::RenewWatch { .. } => self.renew(&mut account, until).await,
+                Job::StopStray { channel, resource, .. } => {
+                    self.stop_stray(&mut account, channel, resource).await?;
+                    self.pull_and_push(&mut account, until).await
+                }
             }
         };
         let remaining = (effort.limit - self.clock.now()).to_std().unwrap_or_default();
@@ -176,8 +189,10 @@ pub fn describe(job: &Job) -> (&'static str, UserId) {
     let name = match job {
         Job::Import { .. } => "import",
         Job::Pull { .. } => "pull",
+        Job::Poll { .. } => "poll",
         Job::Push { .. } => "push",
         Job::RenewWatch { .. } => "renew-watch",
+        Job::StopStray { .. } => "stop-stray",
     };
     (name, job.user())
 }

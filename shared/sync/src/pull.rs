@@ -1,4 +1,5 @@
-//! Reading what changed at Google: `events.list` with the sync token, page after page. The token moves with the last page's events.
+//! Reading what changed at Google: `events.list` with the sync token, page after page, one calendar after the other. A token moves with the last page's
+//! events.
 
 use chrono::{DateTime, Utc};
 use domain::Origin;
@@ -8,10 +9,33 @@ use store::{CalendarState, Checkpoint, Due, Plan};
 
 use crate::account::Account;
 use crate::apply::Page;
+use crate::calendars::is_lost;
 use crate::due::{POLL, SILENCE};
 use crate::{Error, Progress, Sync};
 
+/// What becomes of calendars that could not be read the last time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parked {
+    Left,
+    Tried,
+}
+
 impl Sync {
+    /// Sees which calendars there are, reads what changed in them, and sends what is still to be sent. Then what is synced no more leaves.
+    pub(crate) async fn poll(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
+        self.read_list(account).await?;
+        self.adopt_list(account).await?;
+        self.ask_for_new(account).await?;
+        let progress = match self.pull(account, Parked::Tried, until).await? {
+            Progress::Done => self.push(account, until).await?,
+            Progress::Unfinished => Progress::Unfinished,
+        };
+        match progress {
+            Progress::Done => self.leave(account, until).await,
+            Progress::Unfinished => Ok(Progress::Unfinished),
+        }
+    }
+
     /// Reads what changed at Google, then sends what is still to be sent: an edit whose own message was lost waits for the next poll at
     /// most.
     pub(crate) async fn pull_and_push(
@@ -19,16 +43,24 @@ impl Sync {
         account: &mut Account,
         until: DateTime<Utc>,
     ) -> Result<Progress, Error> {
-        match self.pull(account, until).await? {
+        match self.pull(account, Parked::Left, until).await? {
             Progress::Done => self.push(account, until).await,
             Progress::Unfinished => Ok(Progress::Unfinished),
         }
     }
 
-    pub(crate) async fn pull(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
+    async fn pull(
+        &self,
+        account: &mut Account,
+        parked: Parked,
+        until: DateTime<Utc>,
+    ) -> Result<Progress, Error> {
         let is_importing = account.status.is_importing(self.clock.now());
         for mut state in account.calendars.clone() {
-            if state.checkpoint.as_ref().is_some_and(Checkpoint::is_import) {
+            if state.is_leaving() || (state.is_parked && parked == Parked::Left) {
+                continue;
+            }
+            if matches!(state.checkpoint, Some(Checkpoint::Full { .. })) {
                 if is_importing {
                     // The import reads this calendar, and has messages of its own to go on.
                     continue;
@@ -36,9 +68,14 @@ impl Sync {
                 // It is long dead; from the token that is stored, nothing is missed.
                 state.checkpoint = None;
             }
+            let calendar = state.calendar.clone();
             let progress = match self.pull_calendar(account, &mut state, until).await {
                 Err(error) if error.is(Reason::SyncTokenGone) => {
-                    self.ask_for_repair(account).await?;
+                    self.ask_for_import(account, true).await?;
+                    Progress::Done
+                }
+                Err(error) if is_lost(&error) => {
+                    self.lose(account, &calendar, &error).await?;
                     Progress::Done
                 }
                 other => other?,
@@ -89,13 +126,13 @@ impl Sync {
 
     async fn take_delta(
         &self,
-        account: &Account,
+        account: &mut Account,
         state: &mut CalendarState,
         page: EventPage,
     ) -> Result<(), Error> {
-        let sorted = Page::sort_out(&page.items);
+        let sorted = Page::sort_out(&page.items, &state.home());
         self.park_unreadable(account.user, &sorted).await?;
-        let mut next = state.clone();
+        let mut next = CalendarState { is_parked: false, ..state.clone() };
         match page.next_page_token {
             Some(token) => next.checkpoint = Some(Checkpoint::Delta { page: token }),
             None => {
@@ -104,7 +141,7 @@ impl Sync {
             }
         }
         let is_moved = next != *state;
-        let poll_at = self.next_poll(&next);
+        let poll_at = self.next_poll(account);
         self.apply(account.user, &sorted.events, Origin::Google, |plan: &mut Plan, _| {
             if is_moved {
                 plan.put_calendar(&self.store, account.user, &next)?;
@@ -116,14 +153,17 @@ impl Sync {
         if is_moved {
             next.generation += 1;
         }
+        account.keep(&next);
         *state = next;
         Ok(())
     }
 
-    /// When a calendar is to be asked even if nothing is heard of it.
-    pub(crate) fn next_poll(&self, state: &CalendarState) -> DateTime<Utc> {
+    /// When calendars are to be asked even if nothing is heard of them.
+    pub(crate) fn next_poll(&self, account: &Account) -> DateTime<Utc> {
         let now = self.clock.now();
-        let is_watched = state.watch.as_ref().is_some_and(|watch| now < watch.expires_at);
-        now + if is_watched { SILENCE } else { POLL }
+        let is_watched =
+            |state: &CalendarState| state.watch.as_ref().is_some_and(|watch| now < watch.expires_at);
+        let is_quiet = account.calendars.iter().filter(|state| !state.is_leaving()).all(is_watched);
+        now + if is_quiet { SILENCE } else { POLL }
     }
 }

@@ -6,12 +6,14 @@
 //! Google is written to first, under an id that follows from ours and the version we know; then its answer becomes the new base. A
 //! crash in between is found by the next try: the insert meets its own id, the update its own version.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::sync::Theirs;
-use domain::{Address, Event, GoogleEventId, Link, Origin, Record, Role, Series, Tag};
+use domain::{Address, Event, GoogleEventId, Home, Link, Origin, Record, Role, Series, Tag};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{Issue, IssueKind, Plan, Reads, Snapshot};
+use store::{CalendarState, Issue, IssueKind, Plan, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::{Error, Progress, Sync, connected, translate};
@@ -24,6 +26,35 @@ const ROUNDS: usize = 5;
 /// How many events may be in trouble before it is Google that is.
 const TROUBLES: usize = 3;
 
+/// Why an edit is taken back.
+const READ_ONLY: &str = "the calendar may only be read";
+const NOT_SYNCED: &str = "the calendar is not synced";
+
+/// Where an event is sent to.
+struct There {
+    /// Google's id of the calendar.
+    calendar: String,
+    /// The same, as ids name it.
+    home: Home,
+}
+
+enum Destination {
+    There(There),
+    /// There is no calendar for it at the moment.
+    Nowhere,
+    /// It may not be sent.
+    Refused(&'static str),
+}
+
+/// What became of an event that was to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pushed {
+    /// Nothing is left to send.
+    IsAtRest,
+    /// It cannot be sent for now.
+    Waits,
+}
+
 /// What became of one try to send an event.
 enum Sent {
     /// Google has what we have.
@@ -34,15 +65,18 @@ enum Sent {
 
 impl Sync {
     pub(crate) async fn push(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
-        let Some(calendar) = account.calendars.first().map(|state| state.calendar.clone()) else {
+        if account.calendars.is_empty() {
             // Nothing was read yet; the import will find what is to be sent.
             return Ok(Progress::Done);
-        };
+        }
         // Left for later, so that one event does not hold up the rest; the job fails with the last one's error when the rest is done.
         let mut left: Vec<(Address, Error)> = Vec::new();
+        // Nowhere to go for now: the calendar cannot be reached, or there is none.
+        let mut waiting: BTreeSet<Address> = BTreeSet::new();
         loop {
-            let mut dirty = self.store.dirty(account.user, BATCH).await?;
+            let mut dirty = self.store.dirty(account.user, BATCH + left.len() + waiting.len()).await?;
             dirty.retain(|record| left.iter().all(|(address, _)| *address != record.address()));
+            dirty.retain(|record| !waiting.contains(&record.address()));
             // A series is written before its exceptions are; what is beyond the batch they fetch themselves.
             dirty.sort_by_key(|record| matches!(record.role, Role::Exception { .. }));
             if dirty.is_empty() {
@@ -50,12 +84,13 @@ impl Sync {
             }
             for record in dirty {
                 let (id, address) = (record.event.id, record.address());
-                match self.push_one(account, &calendar, record).await {
+                match self.push_one(account, record).await {
+                    Ok(Pushed::Waits) => drop(waiting.insert(address)),
                     Err(error) if error.may_concern_one_event() && left.len() + 1 < TROUBLES => {
                         tracing::warn!(user = %account.user, event = %id, %error, "an event is left for later");
                         left.push((address, error));
                     }
-                    other => other?,
+                    other => drop(other?),
                 }
                 if self.is_over(until) {
                     return Ok(Progress::Unfinished);
@@ -65,26 +100,30 @@ impl Sync {
     }
 
     /// Sends one event, or exception. What Google will never take is put aside with its reason: it must not hold up the rest.
-    async fn push_one(&self, account: &mut Account, calendar: &str, record: Record) -> Result<(), Error> {
+    async fn push_one(&self, account: &mut Account, record: Record) -> Result<Pushed, Error> {
         let Role::Exception { series, .. } = record.role else {
-            return self.bring_to_rest(account, calendar, record, None).await;
+            return self.bring_to_rest(account, record, None).await;
         };
         let of_series = Address::Series(Tag::of(series));
         if let Some(series) = self.store.records(account.user, [of_series]).await?.get(of_series)
             && series.is_dirty
+            && self.bring_to_rest(account, series.clone(), None).await? == Pushed::Waits
         {
-            self.bring_to_rest(account, calendar, series.clone(), None).await?;
+            return Ok(Pushed::Waits);
         }
         // As they are now: a merge of the series may have changed them.
         let address = record.address();
         let records = self.store.records(account.user, [of_series, address]).await?;
-        let Some(record) = records.get(address).filter(|record| record.is_dirty) else { return Ok(()) };
+        let Some(record) = records.get(address).filter(|record| record.is_dirty) else {
+            return Ok(Pushed::IsAtRest);
+        };
         let base = records.get(of_series).filter(|base| base.event.id == series && is_at_google(base));
         match base.filter(|base| counts(base, record)) {
-            Some(base) => self.bring_to_rest(account, calendar, record.clone(), Some(base)).await,
+            Some(base) => self.bring_to_rest(account, record.clone(), Some(base)).await,
             // Google has no such occurrence, and learns of that from the series.
             None => {
-                Ok(self.store.settle(account.user, record, record.link.as_ref(), self.clock.now()).await?)
+                self.store.settle(account.user, record, record.link.as_ref(), self.clock.now()).await?;
+                Ok(Pushed::IsAtRest)
             }
         }
     }
@@ -92,24 +131,32 @@ impl Sync {
     async fn bring_to_rest(
         &self,
         account: &mut Account,
-        calendar: &str,
         record: Record,
         base: Option<&Record>,
-    ) -> Result<(), Error> {
+    ) -> Result<Pushed, Error> {
         let address = record.address();
         let mut current = Some(record);
         for _ in 0..ROUNDS {
-            let Some(record) = current.filter(|record| record.is_dirty) else { return Ok(()) };
-            match self.send(account, calendar, &record, base).await {
+            let Some(record) = current.filter(|record| record.is_dirty) else { return Ok(Pushed::IsAtRest) };
+            let there = match destination(account, &record) {
+                Destination::There(there) => there,
+                Destination::Nowhere => return Ok(Pushed::Waits),
+                Destination::Refused(reason) => return self.take_back(account, &record, reason).await,
+            };
+            match self.send(account, &there, &record, base).await {
                 Ok(Sent::Settled(link)) => {
                     self.store.settle(account.user, &record, link.as_deref(), self.clock.now()).await?;
-                    return Ok(());
+                    return Ok(Pushed::IsAtRest);
                 }
                 Ok(Sent::Merged) => {
                     current = self.store.records(account.user, [address]).await?.get(address).cloned();
                 }
                 Err(Error::Google(error)) if error.class() == Class::Caller => {
-                    return self.park(account, &record, &error).await;
+                    if error.is(Reason::Forbidden) && self.is_read_only_now(account, &record).await? {
+                        return self.take_back(account, &record, READ_ONLY).await;
+                    }
+                    self.park(account, &record, &error).await?;
+                    return Ok(Pushed::IsAtRest);
                 }
                 Err(error) => return Err(error),
             }
@@ -117,19 +164,31 @@ impl Sync {
         Err(Error::Restless)
     }
 
+    async fn take_back(&self, account: &Account, record: &Record, reason: &str) -> Result<Pushed, Error> {
+        self.refuse(account, record, reason).await?;
+        Ok(Pushed::IsAtRest)
+    }
+
+    /// Whether Google refuses a write because the calendar has become one that the user may only read.
+    async fn is_read_only_now(&self, account: &mut Account, record: &Record) -> Result<bool, Error> {
+        self.read_list(account).await?;
+        self.adopt_list(account).await?;
+        Ok(matches!(destination(account, record), Destination::Refused(_)))
+    }
+
     async fn send(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         base: Option<&Record>,
     ) -> Result<Sent, Error> {
         let is_wanted = record.live().is_some_and(|event| !event.is_someday);
         match (is_wanted, &record.link, base) {
-            (true, Some(link), _) => self.update(account, calendar, record, link).await,
-            (true, None, Some(base)) => self.make_exception(account, calendar, record, base).await,
-            (true, None, None) => self.insert(account, calendar, record).await,
-            (false, link, base) => self.delete(account, calendar, record, link.as_ref(), base).await,
+            (true, Some(link), _) => self.update(account, there, record, link).await,
+            (true, None, Some(base)) => self.make_exception(account, there, record, base).await,
+            (true, None, None) => self.insert(account, there, record).await,
+            (false, link, base) => self.delete(account, there, record, link.as_ref(), base).await,
         }
     }
 
@@ -137,39 +196,40 @@ impl Sync {
     async fn make_exception(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         base: &Record,
     ) -> Result<Sent, Error> {
-        let id = id_at_google(record, Some(base));
-        let Some(found) = self.look_up(account, calendar, &id).await? else {
+        let id = id_at_google(there, record, Some(base));
+        let Some(found) = self.look_up(account, &there.calendar, &id).await? else {
             return Err(Error::Google(unmergeable("the series at Google has no such occurrence")));
         };
         if found.is_cancelled() {
-            return self.revive(account, calendar, record, &found).await;
+            return self.revive(account, there, record, &found).await;
         }
-        let theirs = read(&found)?;
+        let theirs = read(&found, &there.home)?;
         let Some(copy) = theirs.copy() else { return Ok(Sent::Merged) };
         let made = made_by_series(record, base);
         // Made by the series, or by an earlier try of ours whose answer was lost.
         let is_untouched = [made.as_ref(), Some(&record.event)].into_iter().flatten();
         let mut is_untouched = is_untouched.map(|event| copy.link.base.is_same(&event.shared()));
         match is_untouched.any(|is_same| is_same) {
-            true => self.update(account, calendar, record, &copy.link).await,
-            false => self.merge(account, &found).await,
+            true => self.update(account, there, record, &copy.link).await,
+            false => self.merge(account, there, &found).await,
         }
     }
 
-    async fn insert(&self, account: &mut Account, calendar: &str, record: &Record) -> Result<Sent, Error> {
-        let id = GoogleEventId::from(record.event.id);
+    async fn insert(&self, account: &mut Account, there: &There, record: &Record) -> Result<Sent, Error> {
+        let id = id_at_google(there, record, None);
         let body = translate::write(&id, &record.event, record.shared().rule.as_ref(), None);
-        let answer =
-            self.call(account, async |google, access| google.insert(access, calendar, &body).await).await;
+        let answer = self
+            .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
+            .await;
         match answer {
-            Ok(answer) => settled(&answer),
+            Ok(answer) => settled(&answer, there),
             Err(error) if error.is(Reason::Duplicate) => {
                 // An earlier try of ours, perhaps deleted since.
-                self.meet(account, calendar, record, &id).await
+                self.meet(account, there, record, &id).await
             }
             Err(error) => Err(error),
         }
@@ -178,17 +238,23 @@ impl Sync {
     async fn update(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         link: &Link,
     ) -> Result<Sent, Error> {
+        if link.etag.is_empty() {
+            // It left our view with its calendar, and we know no version any more.
+            return self.meet(account, there, record, &link.id).await;
+        }
         let body = translate::write(&link.id, &record.event, record.shared().rule.as_ref(), Some(link));
         let answer = self
-            .call(account, async |google, access| google.update(access, calendar, &body, &link.etag).await)
+            .call(account, async |google, access| {
+                google.update(access, &there.calendar, &body, &link.etag).await
+            })
             .await;
         match answer {
-            Ok(answer) => settled(&answer),
-            Err(error) if is_out_of_date(&error) => self.meet(account, calendar, record, &link.id).await,
+            Ok(answer) => settled(&answer, there),
+            Err(error) if is_out_of_date(&error) => self.meet(account, there, record, &link.id).await,
             Err(error) => Err(error),
         }
     }
@@ -197,15 +263,18 @@ impl Sync {
     async fn meet(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
-        match self.look_up(account, calendar, id).await? {
+        match self.look_up(account, &there.calendar, id).await? {
             // Forgotten altogether: the next round inserts it.
             None => self.unlink(account, record.address()).await,
-            Some(theirs) if theirs.is_cancelled() => self.revive(account, calendar, record, &theirs).await,
-            Some(theirs) => self.merge(account, &theirs).await,
+            Some(theirs) if theirs.is_cancelled() => match self.follow(account, record).await? {
+                true => Ok(Sent::Merged),
+                false => self.revive(account, there, record, &theirs).await,
+            },
+            Some(theirs) => self.merge(account, there, &theirs).await,
         }
     }
 
@@ -213,27 +282,27 @@ impl Sync {
     async fn revive(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         theirs: &calendar::Event,
     ) -> Result<Sent, Error> {
-        let id = GoogleEventId::new(theirs.id.as_str());
+        let id = GoogleEventId::within(there.home.clone(), theirs.id.as_str());
         let mut body = translate::write(&id, &record.event, record.shared().rule.as_ref(), None);
         body.recurring_event_id.clone_from(&theirs.recurring_event_id);
         body.original_start_time.clone_from(&theirs.original_start_time);
         let etag = theirs.etag.clone().unwrap_or_else(|| "*".to_owned());
         let answer = self
-            .call(account, async |google, access| google.update(access, calendar, &body, &etag).await)
+            .call(account, async |google, access| google.update(access, &there.calendar, &body, &etag).await)
             .await;
         match answer {
-            Ok(answer) => settled(&answer),
+            Ok(answer) => settled(&answer, there),
             Err(error) if error.is(Reason::Stale) => Ok(Sent::Merged),
             Err(error) => Err(error),
         }
     }
 
-    async fn merge(&self, account: &Account, theirs: &calendar::Event) -> Result<Sent, Error> {
-        let theirs = read(theirs)?;
+    async fn merge(&self, account: &Account, there: &There, theirs: &calendar::Event) -> Result<Sent, Error> {
+        let theirs = read(theirs, &there.home)?;
         self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
         Ok(Sent::Merged)
     }
@@ -241,16 +310,18 @@ impl Sync {
     async fn delete(
         &self,
         account: &mut Account,
-        calendar: &str,
+        there: &There,
         record: &Record,
         link: Option<&Link>,
         base: Option<&Record>,
     ) -> Result<Sent, Error> {
         // Without a link there may still be a copy: an insert whose answer was lost.
-        let id = id_at_google(record, base);
+        let id = id_at_google(there, record, base);
         let etag = link.map(|link| link.etag.as_str()).filter(|etag| !etag.is_empty());
         let answer = self
-            .call(account, async |google, access| google.delete(access, calendar, id.as_str(), etag).await)
+            .call(account, async |google, access| {
+                google.delete(access, &there.calendar, id.as_str(), etag).await
+            })
             .await;
         // A tombstone remembers the version it ended, to tell a late echo from a restored event; a someday event starts anew.
         // So does a cancelled occurrence, which is thereby known to be Google's too.
@@ -259,8 +330,9 @@ impl Sync {
         match answer {
             Ok(()) => Ok(remembered()),
             Err(error) if error.is(Reason::AlreadyDeleted) || error.is(Reason::NotFound) => Ok(remembered()),
-            Err(error) if error.is(Reason::Stale) => match self.look_up(account, calendar, &id).await? {
-                Some(theirs) if !theirs.is_cancelled() => self.merge(account, &theirs).await,
+            Err(error) if error.is(Reason::Stale) => match self.look_up(account, &there.calendar, &id).await?
+            {
+                Some(theirs) if !theirs.is_cancelled() => self.merge(account, there, &theirs).await,
                 _ => Ok(remembered()),
             },
             Err(error) => Err(error),
@@ -298,6 +370,27 @@ impl Sync {
     }
 }
 
+/// Where an event is to be sent: to its own calendar; one that Google never had, and whose calendar is not synced, to the first that takes it.
+fn destination(account: &Account, record: &Record) -> Destination {
+    let home = match &record.link {
+        Some(link) => link.id.home().clone(),
+        None => record.event.home(),
+    };
+    let there = |state: &CalendarState| There { calendar: state.calendar.clone(), home: state.home() };
+    match account.calendars.iter().find(|state| state.home() == home) {
+        Some(state) if state.is_parked => Destination::Nowhere,
+        Some(state) if !state.is_writable => Destination::Refused(READ_ONLY),
+        Some(state) => Destination::There(there(state)),
+        None if record.link.is_some() => Destination::Refused(NOT_SYNCED),
+        None => {
+            let is_open =
+                |state: &&CalendarState| state.is_writable && !state.is_parked && !state.is_leaving();
+            let open = account.calendars.iter().find(is_open).map(there);
+            open.map_or(Destination::Nowhere, Destination::There)
+        }
+    }
+}
+
 /// Whether Google has, or had, a copy of a series.
 fn is_at_google(base: &Record) -> bool {
     base.link.is_some() && base.live().is_some_and(|event| !event.is_someday)
@@ -318,24 +411,24 @@ fn made_by_series(exception: &Record, base: &Record) -> Option<Event> {
 }
 
 /// The id of an event's copy: as we know it, or as it must be.
-fn id_at_google(record: &Record, base: Option<&Record>) -> GoogleEventId {
+fn id_at_google(there: &There, record: &Record, base: Option<&Record>) -> GoogleEventId {
     if let Some(link) = &record.link {
         return link.id.clone();
     }
     let series = base.and_then(|base| base.link.as_ref());
     match (&record.role, series) {
         (Role::Exception { slot, .. }, Some(series)) => series.id.of_occurrence(*slot),
-        _ => GoogleEventId::from(record.event.id),
+        _ => GoogleEventId::of(there.home.clone(), record.event.id),
     }
 }
 
-fn read(theirs: &calendar::Event) -> Result<Theirs, Error> {
-    translate::read(theirs).map_err(|reason| Error::Google(unmergeable(&reason.to_string())))
+pub(crate) fn read(theirs: &calendar::Event, home: &Home) -> Result<Theirs, Error> {
+    translate::read(theirs, home).map_err(|reason| Error::Google(unmergeable(&reason.to_string())))
 }
 
 /// The base that a write's answer makes.
-fn settled(answer: &calendar::Event) -> Result<Sent, Error> {
-    match read(answer)?.copy() {
+fn settled(answer: &calendar::Event, there: &There) -> Result<Sent, Error> {
+    match read(answer, &there.home)?.copy() {
         Some(copy) => Ok(Sent::Settled(Some(Box::new(copy.link.clone())))),
         None => Err(Error::Google(unmergeable("the answer to a write is a deleted event"))),
     }

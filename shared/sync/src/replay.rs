@@ -24,7 +24,7 @@ fn now() -> DateTime<Utc> {
 
 fn read(value: &serde_json::Value) -> Theirs {
     let event: calendar::Event = serde_json::from_value(value.clone()).unwrap();
-    translate::read(&event).unwrap()
+    translate::read(&event, &domain::Home::Primary).unwrap()
 }
 
 fn take(records: &mut Records, theirs: &Theirs) -> Resolution {

@@ -9,7 +9,7 @@
 use chrono::{DateTime, Days, Utc};
 use domain::sync::{Copy, Exception, Theirs};
 use domain::{
-    Event, EventTime, GoogleEventId, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span, Zone,
+    Event, EventTime, GoogleEventId, Home, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span, Zone,
 };
 use google::calendar::{self, When};
 use serde::Serialize;
@@ -30,27 +30,32 @@ pub enum Skipped {
     Rule,
 }
 
-/// Reads an entry of a list.
+/// Reads an entry of a calendar's list.
 ///
 /// # Errors
 /// [`Skipped`] when it is not for us.
-pub fn read(event: &calendar::Event) -> Result<Theirs, Skipped> {
+pub fn read(event: &calendar::Event, home: &Home) -> Result<Theirs, Skipped> {
     if let Some(series) = &event.recurring_event_id {
-        return exception(event, series);
+        return exception(event, series, home);
     }
-    let id = GoogleEventId::new(event.id.as_str());
+    let id = GoogleEventId::within(home.clone(), event.id.as_str());
     if event.is_cancelled() {
         return Ok(Theirs::Gone(id));
     }
     copy(event, id).map(|copy| Theirs::Live(Box::new(copy)))
 }
 
-fn exception(event: &calendar::Event, series: &str) -> Result<Theirs, Skipped> {
-    let id = GoogleEventId::new(event.id.as_str());
+fn exception(event: &calendar::Event, series: &str, home: &Home) -> Result<Theirs, Skipped> {
+    let id = GoogleEventId::within(home.clone(), event.id.as_str());
     let original = event.original_start_time.as_ref().and_then(time).as_ref().and_then(Slot::of);
     let slot = original.or_else(|| slot_in(&event.id)).ok_or(Skipped::Times)?;
     let copy = if event.is_cancelled() { None } else { Some(copy(event, id.clone())?) };
-    Ok(Theirs::Exception(Box::new(Exception { id, series: GoogleEventId::new(series), slot, copy })))
+    Ok(Theirs::Exception(Box::new(Exception {
+        id,
+        series: GoogleEventId::within(home.clone(), series),
+        slot,
+        copy,
+    })))
 }
 
 /// The slot that an occurrence's id names.
@@ -203,7 +208,7 @@ mod tests {
     }
 
     fn live(value: serde_json::Value) -> Copy {
-        match read(&google(value)).unwrap() {
+        match read(&google(value), &Home::Primary).unwrap() {
             Theirs::Live(copy) => *copy,
             Theirs::Gone(_) | Theirs::Exception(_) => panic!("it is live"),
         }
@@ -238,11 +243,11 @@ mod tests {
     fn what_is_not_for_us_is_told_apart() {
         for lines in [["RRULE:FREQ=SECONDLY"], ["RRULE:FREQ=DAILY;UNTIL=20200101"]] {
             let series = json!({"id": "m", "recurrence": lines, "start": {"date": "2026-11-20"}});
-            assert_eq!(read(&google(series)), Err(Skipped::Rule));
+            assert_eq!(read(&google(series), &Home::Primary), Err(Skipped::Rule));
         }
-        assert_eq!(read(&google(json!({"id": "x"}))), Err(Skipped::Times));
+        assert_eq!(read(&google(json!({"id": "x"})), &Home::Primary), Err(Skipped::Times));
         let gone = Theirs::Gone(GoogleEventId::new("g"));
-        assert_eq!(read(&google(json!({"id": "g", "status": "cancelled"}))), Ok(gone));
+        assert_eq!(read(&google(json!({"id": "g", "status": "cancelled"})), &Home::Primary), Ok(gone));
     }
 
     #[test]
@@ -297,7 +302,7 @@ mod tests {
         moved["id"] = json!("abc_20261121T170000Z");
         moved["recurringEventId"] = json!("abc");
         moved["originalStartTime"] = json!({"dateTime": "2026-11-21T09:00:00-08:00"});
-        let read = |value| match read(&google(value)).unwrap() {
+        let read = |value| match read(&google(value), &Home::Primary).unwrap() {
             Theirs::Exception(exception) => *exception,
             other => panic!("{other:?}"),
         };

@@ -1,18 +1,21 @@
 //! Watches: having Google tell us of changes.
 //!
-//! A channel cannot be renewed, only replaced. The look-up of the new one is stored before Google is asked, because its first notification
-//! may come before the answer; it is activated with the answer, and only then the old one is stopped. Two channels at a time are
-//! harmless: a notification is only a hint.
+//! Each calendar has a channel of its own. A channel cannot be renewed, only replaced. The look-up of the new one is stored before Google is asked,
+//! because its first notification may come before the answer; it is activated with the answer, and only then the old one is stopped. Two channels at a
+//! time are harmless: a notification is only a hint. The look-up of a channel that is not in use stays until it is known to be stopped: should it speak,
+//! it is known to be ours, and is stopped.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::GoogleStatus;
 use google::calendar::NewChannel;
 use google::{Reason, Secret};
+use seam::Class;
 use sha2::{Digest, Sha256};
 use store::{CalendarState, Channel, Due, Plan, Snapshot, Watch};
 use url::{Host, Url};
 
 use crate::account::Account;
+use crate::calendars::is_lost;
 use crate::{Error, Progress, Sync, connected, plan_of};
 
 /// How long we ask a channel to live: what Google grants at most.
@@ -47,111 +50,201 @@ pub fn hash_of_token(token: &str) -> String {
 }
 
 impl Sync {
-    /// Replaces a watch that nears its end, and reads what may have been missed.
+    /// Replaces watches that near their end, and reads what may have been missed.
     pub(crate) async fn renew(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
-        for mut state in account.calendars.clone() {
-            self.watch(account, &mut state).await?;
-            if let Some(stored) =
-                account.calendars.iter_mut().find(|stored| stored.calendar == state.calendar)
-            {
-                *stored = state;
-            }
-        }
+        self.watch_all(account).await?;
         self.pull_and_push(account, until).await
     }
 
-    /// Makes sure that the calendar is watched, if it can be.
-    pub(crate) async fn watch(&self, account: &mut Account, state: &mut CalendarState) -> Result<(), Error> {
-        let Some(NotificationAddress(address)) = &self.notifications else { return Ok(()) };
-        let now = self.clock.now();
-        // Without a date in the status the user has connected anew since: the channel came with a consent that may have ended, and nothing has its
+    /// Makes sure that every calendar is watched that can be.
+    pub(crate) async fn watch_all(&self, account: &mut Account) -> Result<(), Error> {
+        let Some(NotificationAddress(address)) = &self.notifications else {
+            return self.sum_up_watches(account).await;
+        };
+        // Without a date in the status the user has connected anew since: the channels came with a consent that may have ended, and nothing has their
         // renewal in mind any more.
         let is_trusted = account.status.watched_until.is_some();
-        // Its row is due within the jitter before its date: the job that comes of it is the one that renews.
-        if state.watch.as_ref().is_some_and(|watch| is_trusted && now < renewal(watch) - JITTER) {
-            return Ok(());
+        for mut state in account.calendars.clone() {
+            if self.is_watch_wanted(&state, is_trusted) {
+                self.watch(account, &mut state, address).await?;
+            }
         }
+        self.sum_up_watches(account).await
+    }
+
+    fn is_watch_wanted(&self, state: &CalendarState, is_trusted: bool) -> bool {
+        let now = self.clock.now();
+        // Their row is due within the jitter before the first one's date: the job that comes of it is the one that renews.
+        let is_fresh = |watch: &Watch| is_trusted && now < renewal(watch) - JITTER;
+        let is_watchable = !state.is_unwatchable && !state.is_parked && !state.is_leaving();
+        is_watchable && !state.watch.as_ref().is_some_and(is_fresh)
+    }
+
+    async fn watch(
+        &self,
+        account: &mut Account,
+        state: &mut CalendarState,
+        address: &Url,
+    ) -> Result<(), Error> {
+        let opened = match self.open(account, &state.calendar, address).await {
+            // By chance, or because an answer of the store was lost.
+            Err(error) if error.is(Reason::ChannelTaken) => {
+                self.open(account, &state.calendar, address).await
+            }
+            other => other,
+        };
+        let (watch, channel) = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.is(Reason::PushNotSupported) => {
+                tracing::info!(user = %account.user, %error, "a calendar has no notifications, and is polled");
+                state.is_unwatchable = true;
+                return self.put_state(account, state).await;
+            }
+            Err(error) if error.is(Reason::BadAddress) => {
+                // It is polled. A wrong address is the operator's to mend; the users' calendars work all the same.
+                tracing::error!(user = %account.user, %error, "a calendar cannot be watched");
+                return Ok(());
+            }
+            // Whether it is gone, its reading says.
+            Err(error) if is_lost(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let old = state.watch.replace(watch);
+        self.activate(account, state, &channel, old.as_ref()).await?;
+        self.stop(account, old).await;
+        Ok(())
+    }
+
+    /// Asks Google for a channel, whose look-up is stored first.
+    async fn open(
+        &self,
+        account: &mut Account,
+        calendar: &str,
+        address: &Url,
+    ) -> Result<(Watch, Channel), Error> {
+        let now = self.clock.now();
         let (id, token) = (hex::encode(self.random.bytes::<16>()), hex::encode(self.random.bytes::<32>()));
         let mut channel = Channel {
             channel: id.clone(),
             user: account.user,
-            calendar: state.calendar.clone(),
+            calendar: calendar.to_owned(),
             token_hash: hash_of_token(&token),
             resource_id: None,
+            is_replaced: false,
             expires_at: (now + LIFE + GRACE).timestamp(),
         };
         self.store.announce_channel(&channel).await?;
         let token = Secret::new(token);
-        let calendar = state.calendar.clone();
         let answer = self
             .call(account, async |google, access| {
                 let wanted = NewChannel { id: &id, token: &token, address, life: LIFE };
-                google.watch(access, &calendar, &wanted, now).await
+                google.watch(access, calendar, &wanted, now).await
             })
             .await;
         let opened = match answer {
             Ok(opened) => opened,
-            Err(error) if error.is(Reason::PushNotSupported) || error.is(Reason::BadAddress) => {
-                // It is polled. A wrong address is the operator's to mend; the users' calendars work all the same.
-                tracing::error!(user = %account.user, %error, "a calendar cannot be watched");
-                return Ok(self.store.forget_channel(&id).await?);
+            // There is no such channel. After any other error there may be one.
+            Err(error) if error.class() == Class::Caller || error.is(Reason::BadAddress) => {
+                self.store.forget_channel(&id).await?;
+                return Err(error);
             }
             Err(error) => return Err(error),
         };
         channel.resource_id = Some(opened.resource_id.clone());
         channel.expires_at = (opened.expires_at + GRACE).timestamp();
-        let watch = Watch {
-            channel: id,
-            resource_id: opened.resource_id,
-            started_at: now,
-            expires_at: opened.expires_at,
-        };
-        let old = state.watch.replace(watch.clone());
-        self.activate(account, state, &watch, &channel, old.as_ref()).await?;
-        state.generation += 1;
-        self.stop(account, old).await;
-        Ok(())
+        let (resource_id, expires_at) = (opened.resource_id, opened.expires_at);
+        Ok((Watch { channel: id, resource_id, started_at: now, expires_at }, channel))
     }
 
+    /// Puts a new channel in the place of the old one.
     async fn activate(
         &self,
         account: &mut Account,
-        state: &CalendarState,
-        watch: &Watch,
+        state: &mut CalendarState,
         channel: &Channel,
         old: Option<&Watch>,
     ) -> Result<(), Error> {
         let user = account.user;
-        let most = JITTER.num_seconds().unsigned_abs();
-        let jitter = TimeDelta::seconds(i64::try_from(self.random.below(most)).unwrap_or(0));
-        let (renew_at, poll_at) = (renewal(watch) - jitter, self.next_poll(state));
-        let watched_until = Some(watch.expires_at);
+        let replaced = match old {
+            Some(old) => self.store.channel(&old.channel).await?,
+            None => None,
+        };
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            let status = GoogleStatus { watched_until, ..connected(snapshot)?.clone() };
-            let mut plan = plan_of(status, []);
+            connected(snapshot)?;
+            let mut plan = Plan::default();
             plan.put_calendar(&self.store, user, state)?;
             plan.put_channel(&self.store, channel)?;
-            if let Some(old) = old {
-                plan.forget_channel(&self.store, &old.channel)?;
+            if let Some(replaced) = &replaced {
+                plan.put_channel(&self.store, &Channel { is_replaced: true, ..replaced.clone() })?;
             }
-            plan.schedule(&self.store, Due::Renewal, user, renew_at)?;
-            plan.schedule(&self.store, Due::Poll, user, poll_at)?;
             Ok(plan)
         };
         self.store.mutate(user, &[], self.clock.now(), plan).await?;
-        account.status.watched_until = watched_until;
+        state.generation += 1;
+        account.keep(state);
         Ok(())
     }
 
-    /// Stops a channel that has been replaced. Should that fail, it ends by itself, and what it says until then is ignored.
-    async fn stop(&self, account: &mut Account, old: Option<Watch>) {
+    /// Writes down until when Google tells of changes, and when it is to be asked to go on.
+    pub(crate) async fn sum_up_watches(&self, account: &mut Account) -> Result<(), Error> {
+        let (user, now) = (account.user, self.clock.now());
+        let states = || account.calendars.iter().filter(|state| !state.is_leaving());
+        let live =
+            || states().filter_map(|state| state.watch.as_ref()).filter(|watch| now < watch.expires_at);
+        let watched_until = live().map(|watch| watch.expires_at).min();
+        let is_polled = live().count() < states().count();
+        if (account.status.watched_until, account.status.is_polled) == (watched_until, is_polled) {
+            return Ok(());
+        }
+        let most = JITTER.num_seconds().unsigned_abs();
+        let jitter = TimeDelta::seconds(i64::try_from(self.random.below(most)).unwrap_or(0));
+        let renew_at = live().map(renewal).min().map(|at| at - jitter);
+        let poll_at = self.next_poll(account);
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            let status = GoogleStatus { watched_until, is_polled, ..connected(snapshot)?.clone() };
+            let mut plan = plan_of(status, []);
+            if let Some(renew_at) = renew_at {
+                plan.schedule(&self.store, Due::Renewal, user, renew_at)?;
+            }
+            plan.schedule(&self.store, Due::Poll, user, poll_at)?;
+            Ok(plan)
+        };
+        self.store.mutate(user, &[], now, plan).await?;
+        account.status = GoogleStatus { watched_until, is_polled, ..account.status.clone() };
+        Ok(())
+    }
+
+    /// Stops a channel that is not used any more. Should that fail, it is stopped when it speaks, or ends by itself; until then what it says is
+    /// ignored.
+    pub(crate) async fn stop(&self, account: &mut Account, old: Option<Watch>) {
         let Some(old) = old.filter(|old| self.clock.now() < old.expires_at) else { return };
-        let stopped = self
-            .call(account, async |google, access| google.stop(access, &old.channel, &old.resource_id).await)
-            .await;
-        if let Err(error) = stopped {
+        if let Err(error) = self.stop_channel(account, &old.channel, &old.resource_id).await {
             tracing::warn!(user = %account.user, %error, "a replaced channel could not be stopped");
         }
+    }
+
+    /// Stops a channel that has spoken and was not in use as it did: a replaced one, or one whose opening was never noted because its worker died.
+    pub(crate) async fn stop_stray(
+        &self,
+        account: &mut Account,
+        channel: &str,
+        resource: &str,
+    ) -> Result<(), Error> {
+        let is_used =
+            |state: &CalendarState| state.watch.as_ref().is_some_and(|watch| watch.channel == channel);
+        if account.calendars.iter().any(is_used) || self.store.channel(channel).await?.is_none() {
+            return Ok(());
+        }
+        match self.stop_channel(account, channel, resource).await {
+            // Not ours to stop: it ends by itself.
+            Err(error) if error.class() == Class::Caller => Ok(self.store.forget_channel(channel).await?),
+            other => other,
+        }
+    }
+
+    async fn stop_channel(&self, account: &mut Account, channel: &str, resource: &str) -> Result<(), Error> {
+        self.call(account, async |google, access| google.stop(access, channel, resource).await).await?;
+        Ok(self.store.forget_channel(channel).await?)
     }
 }
 

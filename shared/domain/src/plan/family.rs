@@ -254,8 +254,11 @@ pub(super) fn split(family: &Family, slot: Slot, id: EventId) -> Result<(Option<
         Ok::<_, Refusal>(Family { base: Record { role, ..base.clone() }, series, exceptions })
     });
     let rest = from(family, slot)?;
-    let event =
-        Event { id, google_id: (!base.event.is_someday).then(|| GoogleEventId::from(id)), ..rest.base.event };
+    let event = Event {
+        id,
+        google_id: (!base.event.is_someday).then(|| GoogleEventId::of(base.event.home(), id)),
+        ..rest.base.event
+    };
     let tail = rest.series;
     let moved = rest
         .exceptions
@@ -316,7 +319,7 @@ pub(super) fn new_series(
 /// The id at Google of an event of the series' own kind.
 fn google_id(stored: &Record, id: EventId, is_someday: bool) -> Option<GoogleEventId> {
     let known = stored.link.as_ref().map(|link| link.id.clone());
-    (!is_someday).then(|| known.unwrap_or_else(|| GoogleEventId::from(id)))
+    (!is_someday).then(|| known.unwrap_or_else(|| GoogleEventId::of(stored.event.home(), id)))
 }
 
 /// The series as one event, as a browser sent it: under the series' id.

@@ -186,6 +186,7 @@ fn alone(records: &Records, stored: &Stored, draft: &Draft, context: &Context) -
 /// The event that a draft describes. `stored` is what it replaces, from which it keeps what the server owns.
 fn new_event(draft: &Draft, id: EventId, stored: Option<&Record>, now: DateTime<Utc>) -> Event {
     let known_id = stored.and_then(|record| record.link.as_ref()).map(|link| link.id.clone());
+    let home = || stored.map(|record| record.event.home()).unwrap_or_default();
     let kept_order = || stored.and_then(Record::live).and_then(|event| event.order);
     Event {
         id,
@@ -197,7 +198,7 @@ fn new_event(draft: &Draft, id: EventId, stored: Option<&Record>, now: DateTime<
         priority: draft.priority,
         origin: draft.origin,
         order: draft.order.or_else(kept_order),
-        google_id: (!draft.is_someday).then(|| known_id.unwrap_or_else(|| GoogleEventId::from(id))),
+        google_id: (!draft.is_someday).then(|| known_id.unwrap_or_else(|| GoogleEventId::of(home(), id))),
         updated_at: now,
     }
 }

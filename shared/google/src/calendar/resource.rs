@@ -139,13 +139,6 @@ pub struct Listed {
     pub extra: Extra,
 }
 
-impl Listed {
-    /// Whether we may write to it.
-    pub fn is_writable(&self) -> bool {
-        matches!(self.access_role.as_str(), "owner" | "writer" | "writerWithoutPrivateAccess")
-    }
-}
-
 /// A page of `calendarList.list`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,8 +1,11 @@
 //! The runner against the fake Google, the fake queue and the template's table, with and without faults.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside a test function")]
 
+mod calendars;
 mod faults;
 mod flows;
+mod imports;
 mod schedules;
 mod series;
+mod watches;
 mod world;

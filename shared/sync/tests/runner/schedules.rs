@@ -43,7 +43,7 @@ async fn a_watched_calendar_is_asked_after_an_hour_of_silence() {
     assert_eq!(world.enqueue(Due::Poll).await, 0);
     world.pass(TimeDelta::minutes(2));
     assert_eq!(world.enqueue(Due::Poll).await, 1);
-    assert_eq!(world.jobs(), [Job::Pull { user: world.user }]);
+    assert_eq!(world.jobs(), [Job::Poll { user: world.user }]);
     assert_eq!(world.enqueue(Due::Poll).await, 0, "it is claimed");
     world.pass(TimeDelta::minutes(61));
     assert_eq!(world.enqueue(Due::Poll).await, 1, "nothing was heard of it since");

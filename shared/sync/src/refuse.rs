@@ -1,0 +1,101 @@
+//! Edits in a calendar that may not be written to: they are taken back, and kept for the user to read.
+//!
+//! The event becomes again what Google has, by the same rules by which a change of Google's is taken: as if what was edited here had been agreed, and
+//! Google had since gone back to its own version. What Google never had goes.
+
+use chrono::{DateTime, Utc};
+use domain::sync::{self, Copy, Exception, Theirs};
+use domain::{Address, Change, Origin, Record, Records, Role, Series, Slot, Steps, Tag, Views};
+use store::{Issue, IssueKind, Plan, Reads, Snapshot};
+
+use crate::account::Account;
+use crate::leave::unversioned;
+use crate::{Error, Sync, connected, reads};
+
+impl Sync {
+    /// Takes an edit back, unless it has been replaced by another one.
+    pub(crate) async fn refuse(&self, account: &Account, record: &Record, reason: &str) -> Result<(), Error> {
+        let (address, now) = (record.address(), self.clock.now());
+        tracing::info!(user = %account.user, event = %record.event.id, reason, "an edit is taken back");
+        let theirs = last_agreed(record);
+        let series = match record.role {
+            Role::Exception { series, .. } => Some(Address::Series(Tag::of(series))),
+            Role::Single | Role::Series(_) => None,
+        };
+        let reads = theirs.as_ref().map_or_else(Reads::default, |theirs| reads::of([theirs]));
+        let reads = reads.and([address].into_iter().chain(series), []);
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            connected(snapshot)?;
+            let stored = snapshot.records.get(address).filter(|stored| stored.rev == record.rev);
+            let Some(stored) = stored.filter(|stored| stored.is_dirty) else { return Ok(Plan::default()) };
+            let mut plan = Plan::steps(taken_back(&snapshot.records, stored, theirs.as_ref(), now));
+            let (lost, reason) = (Box::new(stored.event.clone()), reason.to_owned());
+            let kind = IssueKind::TakenBack { lost, reason };
+            plan.record_issue(&self.store, account.user, &Issue { event: stored.event.id, kind, at: now })?;
+            Ok(plan)
+        };
+        self.store.mutate(account.user, reads, now, plan).await?;
+        Ok(())
+    }
+}
+
+/// What Google had last, as far as we know, as if it said so now.
+fn last_agreed(record: &Record) -> Option<Theirs> {
+    let link = record.link.clone()?;
+    let Role::Exception { slot, .. } = record.role else {
+        return Some(Theirs::Live(Box::new(Copy { link, origin: None })));
+    };
+    let (id, text) = (link.id.clone(), link.id.as_str());
+    let series = text.rsplit_once('_').map_or(text, |(series, _)| series);
+    let series = domain::GoogleEventId::within(link.id.home().clone(), series);
+    // A cancelled occurrence has no version.
+    let copy = (!link.etag.is_empty()).then_some(Copy { link, origin: None });
+    Some(Theirs::Exception(Box::new(Exception { id, series, slot, copy })))
+}
+
+fn taken_back(records: &Records, stored: &Record, theirs: Option<&Theirs>, now: DateTime<Utc>) -> Steps {
+    let Some((link, theirs)) = stored.link.as_ref().zip(theirs) else { return unmade(records, stored) };
+    let mut event = stored.event.clone();
+    (event.is_someday, event.google_id) = (false, Some(link.id.clone()));
+    let agreed = domain::Link { base: stored.shared(), ..unversioned(link) };
+    let agreed = Record { event, link: Some(agreed), is_dirty: false, ..stored.clone() };
+    let mut records = records.clone();
+    records.insert(agreed);
+    let mut steps = sync::resolve(&records, theirs, Origin::Google, now).steps;
+    let before = stored.live().map(Views::of).unwrap_or_default();
+    let mut is_own = false;
+    for change in [&mut steps.prepare, &mut steps.commit, &mut steps.clean].into_iter().flatten() {
+        if change.record.address() == stored.address() {
+            change.views = change.views.union(before);
+            is_own = true;
+        }
+    }
+    if !is_own {
+        // It is as it was.
+        steps.commit.push(settled(stored));
+    }
+    steps
+}
+
+/// The same with nothing left to send: no client can see it.
+fn settled(stored: &Record) -> Change {
+    Change { record: Record { is_dirty: false, ..stored.clone() }, views: Views::default() }
+}
+
+/// The end of what Google never had: an exception leaves its occurrence as the series makes it.
+fn unmade(records: &Records, stored: &Record) -> Steps {
+    let mut steps = Steps { commit: vec![Change::delete(stored, false)], ..Steps::default() };
+    if let Role::Exception { series, slot } = stored.role {
+        let base = records.get(Address::Series(Tag::of(series))).filter(|base| base.event.id == series);
+        steps.commit.extend(base.and_then(|base| unlisted(base, slot)));
+    }
+    steps
+}
+
+/// A series without one of the slots that it lists.
+fn unlisted(base: &Record, slot: Slot) -> Option<Change> {
+    let mut series: Series = base.series().filter(|series| series.exceptions.contains(&slot))?.clone();
+    series.exceptions.remove(&slot);
+    let record = Record { role: Role::Series(series), ..base.clone() };
+    Some(Change { record, views: Views::of(&base.event) })
+}
