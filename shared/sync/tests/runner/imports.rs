@@ -165,7 +165,7 @@ async fn a_pull_that_dies_at_any_call_loses_nothing() {
             }
             world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
             for _ in 0..3 {
-                world.fail(Kind::Store, operation, fault.clone());
+                world.fail(Kind::Store, operation, fault);
                 // Whether it comes through all the same is the store's business.
                 drop(world.run(&Job::Pull { user: world.user }).await);
             }

@@ -118,7 +118,7 @@ async fn a_channel_whose_opening_was_never_noted_is_stopped_when_it_speaks() {
     assert_eq!(known.resource_id, None, "so that what it says is known to come from a stray");
     let resource = orphan.resource_id.clone();
     world.run(&Job::StopStray { user: world.user, channel: orphan.id, resource }).await.unwrap();
-    assert_eq!(world.channels(), [used.clone()]);
+    assert_eq!(world.channels(), std::slice::from_ref(&used));
     let in_use = Job::StopStray { user: world.user, channel: used.clone(), resource: orphan.resource_id };
     world.run(&in_use).await.unwrap();
     assert_eq!(world.channels(), [used], "one that has come into use is left alone");
