@@ -1,6 +1,7 @@
 //! The runner against the fake Google, the fake queue and the template's table, with and without faults.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside a test function")]
 
+mod backfill;
 mod calendars;
 mod faults;
 mod flows;

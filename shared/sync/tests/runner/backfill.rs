@@ -1,0 +1,135 @@
+//! What was here before Google was, and what Google sends that is like nothing of ours.
+
+use domain::{EventId, GoogleEventId, ImportFlag, Job};
+use fake_google::{Fault as GoogleFault, Paging, Quirks};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::world::{EMAIL, World, id};
+
+const LIST: &str = "calendar.events.list";
+const INSERT: &str = "calendar.events.insert";
+
+/// 111: half of it is sent when the worker dies, once before and once after Google's commit.
+#[tokio::test]
+async fn a_backfill_that_dies_half_way_goes_on_and_sends_each_event_once() {
+    let world = World::connected().await;
+    for n in 1..=40 {
+        world.save(id(n), &format!("event {n:02}")).await;
+    }
+    world.import().await;
+    for (sent, fault) in [(10, GoogleFault::cut(INSERT)), (10, GoogleFault::drop_after_commit(INSERT))] {
+        // One that fails is left for later; as many as fail together are Google's fault, and end the job.
+        world.google.inject(fault.after(sent).times(3));
+        world.try_push().await.unwrap_err();
+        world.google.clear_faults();
+    }
+    assert!(world.titles_at_google().len() < 40);
+    world.push().await;
+    let titles = world.titles_at_google();
+    assert_eq!((titles.len(), &titles), (40, &world.titles().await));
+    let seq = world.seq().await;
+    world.google.clear_journal();
+    world.pull().await;
+    assert_eq!((world.seq().await, world.writes()), (seq, 0));
+}
+
+/// 112.
+#[tokio::test]
+async fn the_same_meeting_on_both_sides_before_connecting_stays_two_and_is_sent_once() {
+    let world = World::connected().await;
+    world.google_event("Meeting");
+    world.save(id(1), "Meeting").await;
+    world.import().await;
+    world.push().await;
+    world.google.clear_journal();
+    for _ in 0..2 {
+        world.poll().await;
+    }
+    assert_eq!(world.titles().await, ["Meeting", "Meeting"]);
+    assert_eq!((world.titles_at_google(), world.writes()), (world.titles().await, 0));
+}
+
+/// 114.
+#[tokio::test]
+async fn events_of_every_type_are_shown_and_an_edit_of_one_makes_no_loop() {
+    let world = World::connected().await;
+    let types = ["birthday", "focusTime", "outOfOffice", "workingLocation", "fromGmail"];
+    let events = types.map(|kind| {
+        json!({
+            "id": format!("type{}", kind.to_lowercase()), "summary": kind, "eventType": kind,
+            "start": {"dateTime": "2026-11-24T09:00:00Z"}, "end": {"dateTime": "2026-11-24T10:00:00Z"}
+        })
+    });
+    world.google.plant(EMAIL, "primary", events).unwrap();
+    world.import().await;
+    let mut expected = types.to_vec();
+    expected.sort_unstable();
+    assert_eq!(world.titles().await, expected);
+    let mail = EventId::of_google(&GoogleEventId::new("typefromgmail"));
+    world.save(mail, "edited").await;
+    world.push().await;
+    assert!(!world.record(mail).await.is_dirty, "it is sent, or put aside with its reason");
+    world.google.clear_journal();
+    world.push().await;
+    world.poll().await;
+    assert_eq!(world.writes(), 0);
+}
+
+/// 119.
+#[tokio::test]
+async fn every_kind_of_text_comes_and_goes_as_it_is() {
+    let world = World::connected().await;
+    let html = format!("<b>{}</b>", "fünf & sechs ".repeat(600));
+    let texts = ["👩‍👩‍👧‍👦 Zoë", "\u{202b}שלום עולם\u{202c}", &"t".repeat(1_024)];
+    for (n, text) in texts.iter().enumerate() {
+        let event = world.google_event("plain");
+        world.edit_at_google(&event, json!({"summary": text, "description": html}));
+        world.save(id(u8::try_from(n).unwrap() + 1), text).await;
+    }
+    world.import().await;
+    world.push().await;
+    world.pull().await;
+    let mut expected: Vec<String> = texts.iter().chain(&texts).map(|text| (*text).to_owned()).collect();
+    expected.sort();
+    assert_eq!((world.titles().await, world.titles_at_google()), (expected.clone(), expected));
+    world.google.clear_journal();
+    world.poll().await;
+    assert_eq!(world.writes(), 0);
+}
+
+/// 27: without a sync token there is nothing to go on from.
+#[tokio::test]
+async fn a_last_page_without_a_sync_token_ends_the_import_after_its_tries_and_never_loops() {
+    let world = World::connected().await;
+    world.google_event("Lunch");
+    world.google.set_quirks(Quirks { withholds_sync_token: true, ..Quirks::default() });
+    let job = Job::Import { user: world.user, is_repair: false };
+    world.google.clear_journal();
+    assert!(world.run(&job).await.unwrap_err().is_retryable());
+    world.run_last(&job).await.unwrap_err();
+    assert_eq!((world.calls(LIST), world.status().await.import), (2, ImportFlag::Errored));
+    world.pull().await;
+    assert_eq!(world.calls(LIST), 2, "nobody asks before somebody wants a repair");
+}
+
+/// 26: the fake refuses a page that is asked for in other words than the first.
+#[tokio::test]
+async fn each_page_of_a_pull_is_asked_for_with_the_same_sync_token() {
+    let world = World::connected().await;
+    world.import().await;
+    for n in 0..6 {
+        world.google_event(&format!("event {n}"));
+    }
+    world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
+    world.google.clear_journal();
+    world.pull().await;
+    let asked: Vec<_> = world.google.journal().into_iter().filter(|entry| entry.operation == LIST).collect();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|entry| entry.status == Some(StatusCode::OK.as_u16())));
+    let tokens: Vec<_> = asked
+        .iter()
+        .map(|entry| entry.query.iter().find(|(name, _)| name == "syncToken").map(|(_, token)| token.clone()))
+        .collect();
+    assert!(tokens[0].is_some() && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+}
