@@ -287,7 +287,10 @@ impl Sync {
         theirs: &calendar::Event,
     ) -> Result<Sent, Error> {
         let id = GoogleEventId::within(there.home.clone(), theirs.id.as_str());
-        let mut body = translate::write(&id, &record.event, record.shared().rule.as_ref(), None);
+        // A deleted event keeps what it had, if only for a while; if not, what it had when it was last read.
+        let deleted = translate::as_if_live(theirs, &there.home).map(|copy| copy.link);
+        let existing = deleted.as_ref().or(record.link.as_ref());
+        let mut body = translate::write(&id, &record.event, record.shared().rule.as_ref(), existing);
         body.recurring_event_id.clone_from(&theirs.recurring_event_id);
         body.original_start_time.clone_from(&theirs.original_start_time);
         let etag = theirs.etag.clone().unwrap_or_else(|| "*".to_owned());

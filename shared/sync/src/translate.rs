@@ -45,6 +45,12 @@ pub fn read(event: &calendar::Event, home: &Home) -> Result<Theirs, Skipped> {
     copy(event, id).map(|copy| Theirs::Live(Box::new(copy)))
 }
 
+/// A deleted event as it was, if Google still knows.
+pub fn as_if_live(event: &calendar::Event, home: &Home) -> Option<Copy> {
+    let live = calendar::Event { status: None, ..event.clone() };
+    copy(&live, GoogleEventId::within(home.clone(), event.id.as_str())).ok()
+}
+
 fn exception(event: &calendar::Event, series: &str, home: &Home) -> Result<Theirs, Skipped> {
     let id = GoogleEventId::within(home.clone(), event.id.as_str());
     let original = event.original_start_time.as_ref().and_then(time).as_ref().and_then(Slot::of);

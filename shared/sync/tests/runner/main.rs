@@ -6,6 +6,7 @@ mod calendars;
 mod faults;
 mod flows;
 mod imports;
+mod model;
 mod schedules;
 mod series;
 mod watches;

@@ -13,9 +13,13 @@ use chrono::TimeDelta;
 use domain::{
     Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Scope, Shelf, Span, UserId,
 };
+use dynoxide::actions::describe_table::DescribeTableRequest;
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::streams::shard_id;
 use fake_google::{ConsentRequest, Options, Server};
 use fake_sqs::Broker;
-use google::{Config, Google, Secret, Vault};
+use google::{Config, Google, Sealed, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
@@ -26,6 +30,9 @@ pub const EMAIL: &str = "ada@example.com";
 const QUEUE: &str = "sync.fifo";
 const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
 const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
+
+/// An item before and after a change; empty where there is none.
+pub type Images = (serde_dynamo::Item, serde_dynamo::Item);
 
 /// Faults in the order of the calls they name.
 #[derive(Default)]
@@ -47,29 +54,35 @@ pub struct World {
     pub user: UserId,
     broker: Broker,
     faults: Arc<Faults>,
-    _table: TestTable,
+    table: TestTable,
 }
 
 impl World {
     /// A connected user whose first import was asked for and has not run.
     pub async fn connected() -> Self {
-        Self::start(None).await
+        Self::ordered(None).await
     }
 
     /// The same where Google may send notifications.
     pub async fn watched() -> Self {
-        Self::start(Some("http://127.0.0.1:9/")).await
+        Self::ordered(Some("http://127.0.0.1:9/")).await
     }
 
-    async fn start(notifications: Option<&str>) -> Self {
+    /// One whose faults are those that the test orders.
+    async fn ordered(notifications: Option<&str>) -> Self {
+        let faults = Arc::new(Faults::default());
+        Self { faults: faults.clone(), ..Self::start(notifications, faults).await }
+    }
+
+    /// One that is told of changes at this address, if any, and whose calls meet what `script` says.
+    pub async fn start(notifications: Option<&str>, script: Arc<dyn Script>) -> Self {
         let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().unwrap());
         let table = TestTable::start().await.unwrap();
         let follow = clock.clone();
         let options =
             Options { clock: fake_google::Clock::new(move || follow.now()), seed: 7, ..Options::default() };
         let google = Server::start(options).await.unwrap();
-        let faults = Arc::new(Faults::default());
-        let seam = |kind| Seam::new(kind, Duration::from_secs(10)).with_script(faults.clone());
+        let seam = |kind| Seam::new(kind, Duration::from_secs(10)).with_script(script.clone());
         let store = Store::new(table.client.clone(), &table.table_name, seam(Kind::Store));
         let random = Random::seeded(3);
         let (queue, broker) = queue(seam(Kind::Queue)).await;
@@ -84,7 +97,7 @@ impl World {
             notifications: notifications.and_then(|text| sync::notification_address(text).unwrap()),
         };
         let user = user_in(&table, &clock).await;
-        let world = Self { google, sync, store, clock, user, broker, faults, _table: table };
+        let world = Self { google, sync, store, clock, user, broker, faults: Arc::default(), table };
         world.connect().await;
         world
     }
@@ -244,10 +257,50 @@ impl World {
         self.store.changes(self.user, 0).await.unwrap().notices
     }
 
+    /// The tokens of the connection.
+    pub async fn secrets(&self) -> Vec<String> {
+        let Some(items) = self.store.google(self.user).await.unwrap() else { return Vec::new() };
+        let access = items.connection.access.map(|access| access.sealed);
+        let sealed = access.into_iter().chain([items.connection.sealed_refresh]);
+        let opened = sealed.map(|sealed| self.sync.vault.open(self.user, &Sealed::from(sealed)).unwrap());
+        opened.map(|secret| secret.expose().to_owned()).collect()
+    }
+
     /// The jobs in the queue, in order.
     pub fn jobs(&self) -> Vec<Job> {
         let waiting = self.broker.peek(QUEUE).unwrap();
         waiting.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
+    }
+
+    /// The same, and the queue is empty then.
+    pub fn take_jobs(&self) -> Vec<Job> {
+        let jobs = self.jobs();
+        self.broker.purge(QUEUE).unwrap();
+        jobs
+    }
+
+    /// What the table's stream has behind a position (its beginning without one), as images before and after, and the position behind that.
+    pub fn records_after(&self, position: Option<String>) -> (Vec<Images>, Option<String>) {
+        let name = &self.table.table_name;
+        let position = position.unwrap_or_else(|| {
+            let stream =
+                self.table.database.describe_table(DescribeTableRequest { table_name: name.clone() });
+            let stream_arn = stream.unwrap().table.latest_stream_arn.unwrap();
+            let shard_iterator_type = "TRIM_HORIZON".to_owned();
+            let shard_id = shard_id(name);
+            let asked =
+                GetShardIteratorRequest { stream_arn, shard_id, shard_iterator_type, sequence_number: None };
+            self.table.database.get_shard_iterator(asked).unwrap().shard_iterator.unwrap()
+        });
+        let asked = GetRecordsRequest { shard_iterator: position, limit: None };
+        let answer = self.table.database.get_records(asked).unwrap();
+        let image = |record: &Value, which: &str| -> serde_dynamo::Item {
+            let image = &record["dynamodb"][which];
+            if image.is_null() { Default::default() } else { serde_json::from_value(image.clone()).unwrap() }
+        };
+        let records = answer.records.iter().map(|record| serde_json::to_value(record).unwrap());
+        let images = records.map(|record| (image(&record, "OldImage"), image(&record, "NewImage")));
+        (images.collect(), answer.next_shard_iterator)
     }
 
     /// How many calls of a method Google has seen.
