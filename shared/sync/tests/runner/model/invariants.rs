@@ -95,7 +95,9 @@ pub fn i3_i4_nothing_that_was_written_is_lost(sight: &Sight, writes: &[Write]) -
         .issues
         .iter()
         .filter_map(|issue| match &issue.kind {
-            IssueKind::Conflict { lost, .. } => Some([lost.title.clone(), lost.description.clone()]),
+            IssueKind::Conflict { lost, .. } | IssueKind::TakenBack { lost, .. } => {
+                Some([lost.title.clone(), lost.description.clone()])
+            }
             IssueKind::Parked { .. } => None,
         })
         .flatten()

@@ -60,6 +60,8 @@ impl Lab {
         let stroke = Stroke::new();
         let world = World::start(Some(&address), stroke.clone()).await;
         let elsewhere = world.google.create_calendar(EMAIL, "elsewhere").unwrap();
+        let unselected = [("selected".to_owned(), false.into())].into_iter().collect();
+        world.google.edit_listing(&elsewhere, EMAIL, unselected).unwrap();
         let mut lab = Self {
             world,
             elsewhere,
