@@ -39,6 +39,9 @@ const WORST: [&str; 17] = [
     "FREQ=DAILY;UNTIL=99991231T000000Z|EXRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU",
 ];
 
+/// The occurrences that a list without a window holds.
+const LISTED: usize = 730;
+
 fn slot(text: &str) -> Result<Slot, Refusal> {
     Slot::of(&text.parse()?).ok_or_else(|| Refusal::field("date", "lies before 1900"))
 }
@@ -95,10 +98,11 @@ fn week() -> Result<(), Refusal> {
 
 fn worst() -> Result<(), Refusal> {
     println!(
-        "the slowest question that can be asked (first, last, a slot in 2026, split in 2026), of each rule:"
+        "the slowest question that can be asked (first, last, a slot in 2026, split in 2026, a list of all), of each rule:"
     );
     let start: EventTime = "2001-01-01T09:00:00Z".parse()?;
     let cut = slot("2026-11-20T09:00:00Z")?;
+    let (earliest, latest) = Slot::ends(false);
     for rule in WORST {
         let recurrence = Recurrence::parse(&rule.split('|').map(str::to_owned).collect::<Vec<_>>())?;
         let pattern = Pattern::new(&start, Zone::Named(chrono_tz::UTC), &recurrence);
@@ -108,6 +112,7 @@ fn worst() -> Result<(), Refusal> {
             fastest(3, || drop(pattern.slots(cut, cut))),
             fastest(3, || drop(pattern.before(cut))),
             fastest(3, || drop(pattern.from(cut))),
+            fastest(3, || drop(pattern.first_slots(earliest, latest, LISTED))),
         ];
         println!("{slowest:>9.1?}  {rule}");
     }

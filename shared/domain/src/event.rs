@@ -74,7 +74,8 @@ pub enum Scope {
 }
 
 /// What a browser says of an event's recurrence.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Repeat {
     /// Nothing.
     #[default]
@@ -107,7 +108,7 @@ impl Repeat {
 }
 
 /// An event as a browser wants it: everything but what the server owns. Built by [`Draft::new`], so its limits hold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     pub(crate) id: EventId,
     pub(crate) title: Option<String>,

@@ -9,7 +9,7 @@ use crate::{Event, EventId, GoogleEventId, Role, Rule, Series, Shared, Shelf, Sl
 pub type Rev = u64;
 
 /// The views of the web app, as a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Views {
     /// The calendar grid (`EVENT_CHANGED`).
     pub is_grid: bool,
@@ -86,7 +86,7 @@ pub enum Address {
 }
 
 /// The stored state of one event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The event; of a tombstone, its last state.
     pub event: Event,
@@ -128,6 +128,27 @@ impl Record {
         }
     }
 
+    /// About how many bytes it takes to store it.
+    pub fn weight(&self) -> usize {
+        /// The fields that are never long, and their names.
+        const FIXED: usize = 1_000;
+        /// Of an exception in the list of its series.
+        const SLOT: usize = 10;
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let role = match &self.role {
+            Role::Series(series) => {
+                let lines: usize = series.recurrence.lines().iter().map(String::len).sum();
+                lines + SLOT * series.exceptions.len()
+            }
+            Role::Single | Role::Exception { .. } => 0,
+        };
+        let link = self
+            .link
+            .as_ref()
+            .map_or(0, |link| link.raw.len() + length(&link.base.title) + length(&link.base.description));
+        FIXED + length(&self.event.title) + length(&self.event.description) + role + link
+    }
+
     /// What it has in common with its copy at Google.
     pub fn shared(&self) -> Shared {
         let rule = match &self.role {
@@ -144,7 +165,7 @@ impl Record {
 }
 
 /// One step of a plan: the state an event shall have next. The store adds the rev.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The event's next state. `rev` and `seen` are those before the change.
     pub record: Record,

@@ -242,25 +242,23 @@ pub(super) fn id_apart(records: &Records, base: &Record, id: EventId, is_asked: 
     EventId::new(digest(&[id.as_bytes(), &base.rev.to_be_bytes()]))
 }
 
-/// The two series that a series becomes when it is split before a slot: the first keeps the id, the second gets another.
-pub(super) fn split(family: &Family, slot: Slot, id: EventId) -> Result<(Option<Family>, Family), Refusal> {
+/// What is left of a series that ends before a slot; none if nothing is.
+pub(super) fn head(family: &Family, slot: Slot) -> Result<Option<Family>, Refusal> {
     let Family { base, series, exceptions } = family;
-    let pattern = series.pattern(&base.event);
-    let head = pattern.before(slot).map(|recurrence| {
-        let listed = series.exceptions.range(..slot).copied().collect();
-        let series = Series::new(&base.event, series.zone, recurrence, listed)?;
-        let exceptions = exceptions.range(..slot).map(|(slot, record)| (*slot, record.clone())).collect();
-        let role = Role::Series(series.clone());
-        Ok::<_, Refusal>(Family { base: Record { role, ..base.clone() }, series, exceptions })
-    });
-    let rest = from(family, slot)?;
-    let event = Event {
-        id,
-        google_id: (!base.event.is_someday).then(|| GoogleEventId::of(base.event.home(), id)),
-        ..rest.base.event
-    };
-    let tail = rest.series;
-    let moved = rest
+    let Some(recurrence) = series.pattern(&base.event).before(slot) else { return Ok(None) };
+    let listed = series.exceptions.range(..slot).copied().collect();
+    let series = Series::new(&base.event, series.zone, recurrence, listed)?;
+    let exceptions = exceptions.range(..slot).map(|(slot, record)| (*slot, record.clone())).collect();
+    let base = Record { role: Role::Series(series.clone()), ..base.clone() };
+    Ok(Some(Family { base, series, exceptions }))
+}
+
+/// What begins with a slot, as a series of its own under another id, ready for the draft.
+pub(super) fn tail(family: &Family, slot: Slot, id: EventId, draft: &Draft) -> Result<Family, Refusal> {
+    let rest = from(family, slot, draft)?;
+    let google_id = (!rest.base.event.is_someday).then(|| GoogleEventId::of(rest.base.event.home(), id));
+    let event = Event { id, google_id, ..rest.base.event };
+    let exceptions = rest
         .exceptions
         .into_iter()
         .map(|(slot, record)| {
@@ -268,16 +266,20 @@ pub(super) fn split(family: &Family, slot: Slot, id: EventId) -> Result<(Option<
             (slot, exception_record(&event, slot, record.event, None, is_deleted))
         })
         .collect();
-    let base = Record::new(event, Role::Series(tail.clone()), None);
-    Ok((head.transpose()?, Family { base, series: tail, exceptions: moved }))
+    let base = Record::new(event, Role::Series(rest.series.clone()), None);
+    Ok(Family { base, series: rest.series, exceptions })
 }
 
-/// The same series, starting with one of its slots.
-pub(super) fn from(family: &Family, slot: Slot) -> Result<Family, Refusal> {
+/// The same series, starting with one of its slots. When the draft brings another rule, nothing of the old one is continued: what it takes to do so
+/// may be dates that were not listed before, and they would stay beside the other rule.
+pub(super) fn from(family: &Family, slot: Slot, draft: &Draft) -> Result<Family, Refusal> {
     let Family { base, series, exceptions } = family;
     let event = Event { span: series.span(&base.event, slot), ..base.event.clone() };
-    let recurrence = series.pattern(&base.event).from(slot);
-    let recurrence = recurrence.ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?;
+    let pattern = series.pattern(&base.event);
+    let recurrence = match draft.repeat {
+        Repeat::Series(_) => pattern.dates_from(slot),
+        _ => pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?,
+    };
     let listed = series.exceptions.range(slot..).copied().collect();
     let series = Series::new(&event, series.zone, recurrence, listed)?;
     let base = Record { role: Role::Series(series.clone()), event, ..base.clone() };

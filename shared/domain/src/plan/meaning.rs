@@ -31,9 +31,11 @@
 //!
 //! Deleting: nothing is nothing; an event is deleted; of a series or an occurrence, *This* cancels one slot (of the series' own id the first), *Following*
 //! cuts the series short, *All* deletes it; a former slot has nothing to cancel. *Following* at the first occurrence that is left is *All*.
-//! Whether something is a someday event is a field like any other: it changes the view, and whether Google has a copy, but not the meaning.
+//! Whether something is a someday event is a field like any other: it changes the view, and whether Google has a copy, but not the meaning; except that
+//! one occurrence of a someday series which goes onto the grid leaves its series, as an event. Google does not know the series, so it could not know of
+//! an exception to it.
 
-use crate::{Family, Repeat, Scope, Slot, Stored};
+use crate::{Draft, Family, Repeat, Scope, Slot, Stored};
 
 use super::family::is_first;
 
@@ -76,8 +78,13 @@ pub(super) enum Deleting<'a> {
 }
 
 /// Reads the table for a request that saves an event.
-pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> Saving<'a> {
+pub(super) fn saving<'a>(stored: &'a Stored, draft: &Draft, scope: Scope) -> Saving<'a> {
+    let repeat = &draft.repeat;
     let is_rule = matches!(repeat, Repeat::Series(_));
+    let one = |family: &'a Family, slot| match family.base.event.is_someday && !draft.is_someday {
+        true => Saving::Detached(family, slot),
+        false => Saving::Exception(family, slot),
+    };
     match (stored, scope) {
         (Stored::Nothing(_) | Stored::Single(_), _) | (Stored::Former(..), Scope::This) => {
             if is_rule {
@@ -89,7 +96,7 @@ pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> S
         (Stored::Series(family), scope) => match (repeat, scope) {
             (Repeat::Never, _) | (Repeat::Unsaid, Scope::This) => Saving::WholeSingle(family),
             (Repeat::Occurrence { .. }, Scope::This) => match first(family) {
-                Some(slot) => Saving::Exception(family, slot),
+                Some(slot) => one(family, slot),
                 None => Saving::Whole(family, None),
             },
             (Repeat::Occurrence { .. } | Repeat::Unsaid, _) => {
@@ -99,7 +106,7 @@ pub(super) fn saving<'a>(stored: &'a Stored, repeat: &Repeat, scope: Scope) -> S
             _ => Saving::Whole(family, None),
         },
         (Stored::Occurrence(family, slot), Scope::This) => match repeat {
-            Repeat::Occurrence { .. } => Saving::Exception(family, *slot),
+            Repeat::Occurrence { .. } => one(family, *slot),
             _ => Saving::Detached(family, *slot),
         },
         (Stored::Occurrence(family, slot), Scope::Following) if !is_first(family, *slot) => match repeat {

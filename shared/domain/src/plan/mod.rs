@@ -10,7 +10,7 @@ use self::meaning::{Deleting, Saving};
 pub use self::steps::Steps;
 use crate::{
     Address, Draft, Event, EventId, Family, GoogleEventId, Record, Records, Refusal, Repeat, Scope, Slot,
-    Stored, Tag, Zone,
+    Span, Stored, Tag, Zone,
 };
 
 /// What a plan depends on beside the events.
@@ -53,7 +53,7 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
     }
     let between = |old: &[&Record], wanted| Steps::between(old, wanted, records, context);
     let is_former = matches!(stored, Stored::Former(..));
-    let steps = match meaning::saving(&stored, &draft.repeat, scope) {
+    let steps = match meaning::saving(&stored, draft, scope) {
         Saving::Nothing => Steps::none(),
         Saving::Single | Saving::Series => return alone(records, &stored, draft, context),
         Saving::Exception(family, slot) => {
@@ -67,14 +67,17 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
             between(&[&family.base], wanted)
         }
-        Saving::Whole(family, _) if is_former => {
-            between(&all(family), family::edited(family, None, &stale(draft, family))?)
-        }
+        Saving::Whole(family, _) if is_former => between(
+            &all(family),
+            family::edited(family, None, &stale(draft, family.base.event.span.clone()))?,
+        ),
         Saving::Whole(family, Some(slot)) if scope == Scope::Following => {
             let draft = tail_draft(draft, family);
             // Another rule makes nothing before the slot that was asked for, also where all that came before it is cancelled.
             let wanted = match draft.repeat {
-                Repeat::Series(_) => family::edited(&family::from(family, slot)?, Some(slot), &draft)?,
+                Repeat::Series(_) => {
+                    family::edited(&family::from(family, slot, &draft)?, Some(slot), &draft)?
+                }
                 _ => family::edited(family, Some(slot), &draft)?,
             };
             between(&all(family), wanted)
@@ -85,22 +88,23 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
         }
         Saving::Tail(family, slot) => {
             let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
-            let (head, tail) = family::split(family, slot, id)?;
             let (at, draft) = match is_former {
-                true => (None, stale(draft, &tail)),
+                true => (None, stale(draft, family.series.span(&family.base.event, slot))),
                 false => (Some(slot), tail_draft(draft, family)),
             };
+            let tail = family::tail(family, slot, id, &draft)?;
             if family::is_as_shown(&tail, at, &draft) {
                 return Ok(Steps::none());
             }
+            let head = family::head(family, slot)?;
             let mut wanted = head.map(family::records).unwrap_or_default();
             wanted.extend(family::edited(&tail, at, &draft)?);
             between(&all(family), wanted)
         }
         Saving::TailSingle(family, slot) => {
             let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
-            let (head, tail) = family::split(family, slot, id)?;
-            let mut wanted = head.map(family::records).unwrap_or_default();
+            let tail = family::tail(family, slot, id, draft)?;
+            let mut wanted = family::head(family, slot)?.map(family::records).unwrap_or_default();
             wanted.push(family::as_single(&tail, draft, context.now));
             between(&all(family), wanted)
         }
@@ -126,7 +130,7 @@ pub fn delete(records: &Records, id: EventId, scope: Scope, context: &Context) -
             between(&[&family.base], family::with_exception(family, cancelled(family, slot)))
         }
         (Deleting::Tail(family, slot), _) => {
-            let (head, _) = family::split(family, slot, id)?;
+            let head = family::head(family, slot)?;
             between(&all(family), head.map(family::records).unwrap_or_default())
         }
         (Deleting::Whole(family), _) => between(&all(family), Vec::new()),
@@ -232,10 +236,10 @@ fn tail_draft(draft: &Draft, family: &Family) -> Draft {
     Draft { repeat, ..draft.clone() }
 }
 
-/// A draft that was made where no occurrence is any more, for the series itself. What it says of times and of the rule is out of date, or has been
-/// done: a request that moved the series, sent once more, would move it back.
-fn stale(draft: &Draft, family: &Family) -> Draft {
-    Draft { repeat: Repeat::Unsaid, span: family.base.event.span.clone(), ..draft.clone() }
+/// A draft that was made where no occurrence is any more, for the series of this span itself. What it says of times and of the rule is out of date, or
+/// has been done: a request that moved the series, sent once more, would move it back.
+fn stale(draft: &Draft, span: Span) -> Draft {
+    Draft { repeat: Repeat::Unsaid, span, ..draft.clone() }
 }
 
 #[cfg(test)]

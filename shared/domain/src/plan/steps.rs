@@ -8,6 +8,8 @@ use crate::{Address, Change, Event, Record, Records, Role, Series, Tag};
 /// How many exceptions may change together with their series: where the slots of a series move onto each other, what is stored for one is right
 /// neither before the move nor after it. They fit into one transaction.
 const TOGETHER: usize = 60;
+/// How much they may weigh together, in bytes.
+const WEIGHT_TOGETHER: usize = 800_000;
 
 /// What has to be written, in three steps. Nearly always they are one transaction. A plan that is too large for one is written step by
 /// step, and after each transaction the calendar is right:
@@ -44,6 +46,11 @@ impl Steps {
     /// How many changes there are.
     pub fn len(&self) -> usize {
         self.prepare.len() + self.commit.len() + self.clean.len()
+    }
+
+    /// About how many bytes the records of these changes take.
+    pub fn weight(&self) -> usize {
+        self.changes().map(|change| change.record.weight()).sum()
     }
 
     /// All changes, in order.
@@ -126,6 +133,12 @@ impl Steps {
         steps
     }
 
+    /// Whether one more exception may change together with its series.
+    fn has_room_for(&self, change: &Change) -> bool {
+        let weight: usize = self.commit.iter().map(|change| change.record.weight()).sum();
+        self.commit.len() < TOGETHER && weight + change.record.weight() <= WEIGHT_TOGETHER
+    }
+
     fn push(&mut self, stored: Option<&Record>, change: Change, is_listed: bool) {
         let is_exception = matches!(change.record.role, Role::Exception { .. });
         let is_elsewhere = |stored: &Record| {
@@ -136,7 +149,7 @@ impl Steps {
             self.commit.push(change);
         } else if !is_listed {
             self.prepare.push(change);
-        } else if stored.is_none_or(is_elsewhere) && self.commit.len() < TOGETHER {
+        } else if stored.is_none_or(is_elsewhere) && self.has_room_for(&change) {
             self.commit.push(change);
         } else {
             self.clean.push(change);

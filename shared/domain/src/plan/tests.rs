@@ -177,7 +177,8 @@ fn every_combination_has_a_written_outcome() {
         let stored = calendar.records.stored(id);
         let scopes = [Scope::This, Scope::Following, Scope::All];
         for (says, repeat) in &repeats {
-            let cells = scopes.map(|scope| cell(&format!("{:?}", saving(&stored, repeat, scope))));
+            let says_so = single.clone().repeating(repeat.clone(), None);
+            let cells = scopes.map(|scope| cell(&format!("{:?}", saving(&stored, &says_so, scope))));
             table.push_str(&format!("{name} | {says} | {}\n", cells.join(" | ")));
         }
         let cells = scopes.map(|scope| cell(&format!("{:?}", deleting(&stored, scope))));
@@ -389,6 +390,67 @@ fn an_occurrence_is_dragged_from_the_someday_list_to_the_grid() {
     assert_eq!(calendar.shown_on(crate::Shelf::Someday).len(), 5);
     assert_eq!(calendar.list(), ["11-23T09:00:00+01:00 a"]);
     assert_eq!(calendar.on(23).recurs, Recurs::No);
+}
+
+/// Google does not know the series, so it would not know of an exception to it.
+#[test]
+fn what_a_someday_series_loses_to_the_grid_is_an_event_that_google_learns_of() {
+    let mut calendar = Calendar::default();
+    let repeat = Repeat::Series(rule("RRULE:FREQ=WEEKLY;COUNT=6"));
+    let series = draft(SERIES.parse().unwrap(), "a", span("2026-11-15", "2026-11-21"), repeat);
+    calendar.save(&someday(series), Scope::This);
+    let listed = calendar.shown_on(crate::Shelf::Someday);
+    // A client that leaves the recurrence as it was shown.
+    let dragged = at(edit(listed[1].clone()), "2026-11-23T09:00:00+01:00", "2026-11-23T10:00:00+01:00");
+    let dragged = Draft { is_someday: false, ..dragged };
+    for _ in 0..2 {
+        calendar.save(&dragged, Scope::This);
+        let shown = calendar.on(23);
+        assert_eq!((shown.event.id, shown.recurs), (listed[1].event.id, Recurs::No));
+        let told: Vec<_> = calendar.records.iter().filter(|record| record.is_dirty).collect();
+        let [Record { role: crate::Role::Single, event, .. }] = told[..] else { panic!("{told:?}") };
+        assert_eq!(event.google_id, Some(GoogleEventId::from(listed[1].event.id)));
+        assert_eq!(calendar.shown_on(crate::Shelf::Someday).len(), 5);
+    }
+}
+
+/// The tail begins at a time that the clocks skip. What continues the old rule from there must not stay beside another one.
+#[test]
+fn another_rule_from_a_skipped_time_on_makes_only_what_it_says() {
+    let mut calendar = Calendar::default();
+    let zone = Some("America/New_York".parse().unwrap());
+    let days = span("2026-03-01T02:30:00-05:00", "2026-03-01T03:00:00-05:00");
+    let series: EventId = SERIES.parse().unwrap();
+    let repeat = Repeat::Series(rule("RRULE:FREQ=DAILY"));
+    calendar.save(&draft(series, "a", days, Repeat::Unsaid).repeating(repeat, zone), Scope::This);
+    let skipped = Slot::at("2026-03-08T07:30:00Z".parse().unwrap()).unwrap();
+    let id = EventId::of_occurrence(Tag::of(series), skipped);
+    let shown = calendar.records.stored(id).shown().unwrap();
+    assert_eq!(shown.event.span.start().as_str(), "2026-03-08T03:30:00-04:00");
+    let weekly = Repeat::Occurrence { series: Some(series), rule: Some(rule("RRULE:FREQ=WEEKLY;BYDAY=MO")) };
+    calendar.save(&renamed(edit(shown).repeating(weekly, None), "b"), Scope::Following);
+    let lines: Vec<_> =
+        calendar.records.iter().filter_map(Record::series).map(|series| series.recurrence.lines()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.contains(&&["RRULE:FREQ=WEEKLY;BYDAY=MO".to_owned()][..]), "{lines:?}");
+}
+
+/// A second rule that cannot be continued is listed by its dates; another rule takes the place of both.
+#[test]
+fn another_rule_takes_the_place_of_all_rules_of_a_tail() {
+    let mut calendar = Calendar::default();
+    let rules = ["RRULE:FREQ=DAILY;INTERVAL=3".to_owned(), "RRULE:FREQ=WEEKLY".to_owned()];
+    let both = Repeat::Series(Recurrence::parse(&rules).unwrap());
+    let start = span("2026-11-16T09:00:00+01:00", "2026-11-16T10:00:00+01:00");
+    let series: EventId = SERIES.parse().unwrap();
+    calendar.save(&draft(series, "a", start, both), Scope::This);
+    let shown = calendar.on(19);
+    let monthly = Repeat::Occurrence { series: Some(series), rule: Some(rule("RRULE:FREQ=MONTHLY")) };
+    calendar.save(&renamed(edit(shown).repeating(monthly, None), "b"), Scope::Following);
+    assert_eq!(
+        calendar.list(),
+        ["11-16T09:00:00+01:00 a", "11-19T09:00:00+01:00 b", "12-19T09:00:00+01:00 b"]
+    );
 }
 
 #[test]

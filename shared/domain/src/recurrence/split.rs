@@ -41,6 +41,14 @@ impl Pattern<'_> {
         part.check().is_ok().then_some(part)
     }
 
+    /// What is listed from `slot` on, and no rule: what is left for a tail that gets another one.
+    pub fn dates_from(&self, slot: Slot) -> Recurrence {
+        self.rewrite(|part| match part {
+            Part::Rule(_) | Part::ExRule(_) => None,
+            Part::Dates(_) | Part::ExDates(_) => self.part_from(part, slot),
+        })
+    }
+
     /// A slot, written as a time.
     fn time(&self, slot: Slot) -> Option<EventTime> {
         let text = match slot.date() {

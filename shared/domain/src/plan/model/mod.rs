@@ -385,7 +385,7 @@ impl Naive {
             (Found::Series, Scope::This) => match draft.repeat {
                 Repeat::Never | Repeat::Unsaid => self.reduce(id, draft),
                 Repeat::Occurrence { .. } => match self.series[&id].first_live() {
-                    Some(at) => self.except(id, at, draft),
+                    Some(at) => self.except(id, at, draft, around),
                     None => self.edit(id, None, draft, around),
                 },
                 Repeat::Series(_) => self.edit(id, None, draft, around),
@@ -400,14 +400,8 @@ impl Naive {
                 self.edit(id, start, draft, around)
             }
             (Found::Occurrence(series, at), Scope::This) => match draft.repeat {
-                Repeat::Occurrence { .. } => self.except(series, at, draft),
-                _ => {
-                    let group = self.series.get_mut(&series).unwrap();
-                    group.copies[at].state = State::Cancelled;
-                    let zone = group.zone;
-                    let id = (around.id_apart)(series, id, true);
-                    self.put(draft, id, None, draft.zone.unwrap_or(zone))
-                }
+                Repeat::Occurrence { .. } => self.except(series, at, draft, around),
+                _ => self.detach(series, at, draft, around),
             },
             (Found::Occurrence(series, at), Scope::Following) if !self.series[&series].is_first(at) => {
                 self.edit_tail(series, at, draft, around, true)
@@ -444,8 +438,31 @@ impl Naive {
         Ok(())
     }
 
-    fn except(&mut self, series: EventId, at: usize, draft: &Draft) -> Result<(), Empty> {
+    fn detach(
+        &mut self,
+        series: EventId,
+        at: usize,
+        draft: &Draft,
+        around: &Around<'_>,
+    ) -> Result<(), Empty> {
         let group = self.series.get_mut(&series).unwrap();
+        group.copies[at].state = State::Cancelled;
+        let zone = group.zone;
+        let id = (around.id_apart)(series, draft.id(), true);
+        self.put(draft, id, None, draft.zone.unwrap_or(zone))
+    }
+
+    fn except(
+        &mut self,
+        series: EventId,
+        at: usize,
+        draft: &Draft,
+        around: &Around<'_>,
+    ) -> Result<(), Empty> {
+        let group = self.series.get_mut(&series).unwrap();
+        if group.fields.is_someday && !draft.is_someday {
+            return self.detach(series, at, draft, around);
+        }
         let order = group.shown(at).0.order;
         group.copies[at].state = State::Own(Fields::of(draft, order), draft.span.clone());
         Ok(())
