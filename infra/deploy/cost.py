@@ -18,7 +18,7 @@ UNITS = {
     "`fanout` asks who is connected": (1, 0, 1, COUNTED),
     "a stream is opened again; nothing was missed": (2, 0, 1, COUNTED),
     "an open stream looks, and nothing is new": (1, 0, 1, COUNTED),
-    "a schedule finds nothing due": (16, 0, 16, COUNTED),
+    "a schedule finds nothing due (`sweep`)": (17, 0, 17, COUNTED),
 }
 EDIT, LIST, SMALL, TICKET, CONNECT, HELLO, DISCONNECT, FANOUT, OPEN, POLL, SWEEP = UNITS
 

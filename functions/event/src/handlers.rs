@@ -6,7 +6,7 @@ use axum::response::Response;
 use contract::event::{
     DeleteManyBody, DeletedMany, EventBody, EventView, ListQuery, OneOrMany, OrderBody, Reordered, scope,
 };
-use domain::{EventId, Scope, Stored};
+use domain::{Context, Draft, EventId, Records, Scope, Stored};
 use http::StatusCode;
 use runtime::http::{ApiError, Body, Path, Query, Session, no_content};
 use serde::Deserialize;
@@ -31,12 +31,9 @@ pub async fn create(
     Session { user, .. }: Session,
     Body(OneOrMany(bodies)): Body<OneOrMany>,
 ) -> Result<Response, ApiError> {
-    let drafts = batch::drafts(bodies, &events.random, events.clock.now())?;
-    events
-        .apply(user, &drafts, Scope::This, |records, draft, context| {
-            domain::save(records, draft, Scope::This, context)
-        })
-        .await?;
+    let now = events.clock.now();
+    let drafts = batch::drafts(bodies, &events.random, now)?;
+    events.store.save_all::<ApiError>(user, &drafts, now).await?;
     Ok(no_content())
 }
 
@@ -47,11 +44,10 @@ pub async fn reorder(
     Body(orders): Body<Vec<OrderBody>>,
 ) -> Result<Json<Reordered>, ApiError> {
     let orders = batch::orders(orders)?;
-    let matched_count = events
-        .apply(user, &orders, Scope::This, |records, (id, order), context| {
-            Ok(domain::reorder(records, *id, *order, context))
-        })
-        .await?;
+    let plan = |records: &Records, (id, order): &(EventId, f64), context: &Context| {
+        Ok::<_, ApiError>(domain::reorder(records, *id, *order, context))
+    };
+    let matched_count = events.store.apply(user, &orders, Scope::This, events.clock.now(), plan).await?;
     Ok(Json(Reordered { matched_count, modified_count: matched_count, ..Reordered::default() }))
 }
 
@@ -62,15 +58,14 @@ pub async fn delete_many(
     Body(body): Body<DeleteManyBody>,
 ) -> Result<Json<DeletedMany>, ApiError> {
     let ids = batch::ids(&body)?;
-    let deleted_count = events
-        .apply(user, &ids, Scope::This, |records, id, context| {
-            let scope = match records.stored(*id) {
-                Stored::Series(_) => Scope::All,
-                _ => Scope::This,
-            };
-            domain::delete(records, *id, scope, context)
-        })
-        .await?;
+    let plan = |records: &Records, id: &EventId, context: &Context| {
+        let scope = match records.stored(*id) {
+            Stored::Series(_) => Scope::All,
+            _ => Scope::This,
+        };
+        Ok::<_, ApiError>(domain::delete(records, *id, scope, context)?)
+    };
+    let deleted_count = events.store.apply(user, &ids, Scope::This, events.clock.now(), plan).await?;
     let asked = body.ids.len();
     let missing = (deleted_count < asked).then(|| format!("Only deleted {deleted_count}/{asked} events"));
     Ok(Json(DeletedMany { deleted_count, errors: missing.into_iter().collect() }))
@@ -107,9 +102,10 @@ pub async fn replace(
 ) -> Result<Response, ApiError> {
     let scope = scope(query.apply_to.as_deref())?;
     let draft = body.into_draft(EventId::from_wire(&id)?)?;
-    events
-        .apply(user, &[draft], scope, |records, draft, context| domain::save(records, draft, scope, context))
-        .await?;
+    let plan = |records: &Records, draft: &Draft, context: &Context| {
+        Ok::<_, ApiError>(domain::save(records, draft, scope, context)?)
+    };
+    events.store.apply(user, &[draft], scope, events.clock.now(), plan).await?;
     Ok(no_content())
 }
 
@@ -122,8 +118,9 @@ pub async fn delete(
 ) -> Result<Response, ApiError> {
     let scope = scope(query.apply_to.as_deref())?;
     let id = EventId::from_wire(&id)?;
-    events
-        .apply(user, &[id], scope, |records, id, context| domain::delete(records, *id, scope, context))
-        .await?;
+    let plan = |records: &Records, id: &EventId, context: &Context| {
+        Ok::<_, ApiError>(domain::delete(records, *id, scope, context)?)
+    };
+    events.store.apply(user, &[id], scope, events.clock.now(), plan).await?;
     Ok(no_content())
 }

@@ -17,7 +17,7 @@ use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
-use store::{NewUser, Profile, Store};
+use store::{Due, NewUser, Profile, Store};
 use tower::ServiceExt;
 
 const ANA: UserId = UserId::new([1; 12]);
@@ -26,6 +26,10 @@ const DAY: &str = "/api/event?start=2026-11-20T00:00:00Z&end=2026-11-20T23:59:59
 
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn hours(n: i64) -> DateTime<Utc> {
+    now() + chrono::TimeDelta::hours(n)
 }
 
 /// What happens to the transactions that come, in order; to those after them, nothing.
@@ -50,6 +54,7 @@ impl Script for Transactions {
 
 struct World {
     _table: TestTable,
+    store: Store,
     router: Router,
 }
 
@@ -70,10 +75,22 @@ impl World {
             let new = NewUser { id, email, epoch, profile, password_hash, google_sub, session };
             store.create_user(new, now()).await.unwrap();
         }
-        let events =
-            Events { store, verifier: verifier(), clock: Clock::fixed(now()), random: Random::seeded(7) };
+        let (clock, random) = (Clock::fixed(now()), Random::seeded(7));
+        let events = Events { store: store.clone(), verifier: verifier(), clock, random };
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
-        Self { _table: table, router: service(router(events), &web) }
+        Self { _table: table, store, router: service(router(events), &web) }
+    }
+
+    /// Ends what was left unfinished, as the sweep does at that time.
+    async fn sweep(&self, at: DateTime<Utc>) {
+        for row in self.store.due(Due::Unfinished, 0, at, 10).await.unwrap() {
+            self.store.finish(&row, at).await.unwrap();
+        }
+    }
+
+    /// For how many users the sweep would look at that time.
+    async fn left_to_sweep(&self, at: DateTime<Utc>) -> usize {
+        self.store.due(Due::Unfinished, 0, at, 10).await.unwrap().len()
     }
 
     async fn send(&self, user: UserId, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
@@ -157,26 +174,86 @@ async fn a_rule_without_occurrence_at_the_end_of_an_upload_keeps_its_beginning_o
     assert_eq!(world.titles(ANA, DAY).await, [""; 0]);
 }
 
+/// An upload of 150 events, the last of them a series.
+fn upload() -> Value {
+    let mut many: Vec<Value> = (1..=150).map(|n| event(n, "upload")).collect();
+    many[149]["recurrence"] = json!({"rule": ["RRULE:FREQ=WEEKLY"]});
+    json!(many)
+}
+
 #[tokio::test]
-async fn an_upload_that_fails_half_way_is_taken_back_and_completed_by_a_repetition() {
+async fn of_an_upload_that_fails_before_it_begins_there_is_nothing() {
+    let script = Arc::new(Transactions::default());
+    let world = World::start_with(script.clone()).await;
+    script.fail_after(0, Fault::FailBefore);
+    let (status, body) = world.send(ANA, "POST", "/api/event", &upload()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    world.sweep(hours(1)).await;
+    assert_eq!(world.titles(ANA, DAY).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_cut_off_is_ended_by_a_repetition_or_by_the_sweep() {
     // Cut off before a transaction, or after it so that only its answer is lost.
     for fault in [Fault::FailBefore, Fault::FailAfter] {
-        let script = Arc::new(Transactions::default());
-        let world = World::start_with(script.clone()).await;
-        world.send(ANA, "POST", "/api/event", &event(1, "before")).await;
-        let mut many: Vec<Value> = (1..=150).map(|n| event(n, "upload")).collect();
-        many[149]["recurrence"] = json!({"rule": ["RRULE:FREQ=WEEKLY"]});
-        script.fail_after(1, fault);
-        let (status, body) = world.send(ANA, "POST", "/api/event", &json!(many)).await;
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{fault:?}: {body}");
-        // What was there stays there, as the upload had it: it was not created by it.
-        assert_eq!(world.titles(ANA, DAY).await, ["upload"], "{fault:?}");
-        assert_eq!(
-            world.send(ANA, "POST", "/api/event", &json!(many)).await,
-            (StatusCode::NO_CONTENT, Value::Null)
-        );
-        assert_eq!(world.titles(ANA, DAY).await, ["upload"; 150], "{fault:?}");
+        for is_repeated in [false, true] {
+            let script = Arc::new(Transactions::default());
+            let world = World::start_with(script.clone()).await;
+            world.send(ANA, "POST", "/api/event", &event(1, "before")).await;
+            // One begins it, and one saves the first of it.
+            script.fail_after(2, fault);
+            let (status, body) = world.send(ANA, "POST", "/api/event", &upload()).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{fault:?}: {body}");
+            assert!(
+                (1..150).contains(&world.titles(ANA, "/api/event").await.len()) || fault == Fault::FailAfter
+            );
+            if is_repeated {
+                let done = world.send(ANA, "POST", "/api/event", &upload()).await;
+                assert_eq!(done, (StatusCode::NO_CONTENT, Value::Null));
+            }
+            world.sweep(hours(1)).await;
+            assert_eq!(world.titles(ANA, DAY).await, ["upload"; 150], "{fault:?} {is_repeated}");
+            let left = world.left_to_sweep(hours(9)).await;
+            assert_eq!(left, 0, "{fault:?}: it is ended once");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_was_done_since_an_upload_was_cut_off_is_not_undone_by_the_sweep() {
+    let script = Arc::new(Transactions::default());
+    let world = World::start_with(script.clone()).await;
+    script.fail_after(2, Fault::FailBefore);
+    world.send(ANA, "POST", "/api/event", &upload()).await;
+    let there = world.titles(ANA, DAY).await.len();
+    assert!((3..148).contains(&there), "{there}");
+    // Of what was saved, one is edited and one deleted; of what was not, one is made otherwise, and one made and deleted.
+    for n in [1, 149] {
+        world.send(ANA, "PUT", &format!("/api/event/{}", id(n)), &event(n, "mine")).await;
+    }
+    world.send(ANA, "POST", "/api/event", &event(148, "gone")).await;
+    for n in [2, 148] {
+        world.send(ANA, "DELETE", &format!("/api/event/{}", id(n)), &Value::Null).await;
+    }
+    world.sweep(hours(1)).await;
+    let mut titles = world.titles(ANA, DAY).await;
+    titles.sort_unstable();
+    let expected: Vec<&str> = ["mine"; 2].into_iter().chain(["upload"; 146]).collect();
+    assert_eq!(titles, expected);
+}
+
+/// The texts are long, so fewer events fit into a transaction than by their number.
+#[tokio::test]
+async fn an_upload_of_few_events_and_nearly_four_megabytes_is_written() {
+    let world = World::start().await;
+    let mut many: Vec<Value> = (1..=60).map(|n| event(n, "long")).collect();
+    for event in &mut many {
+        event["description"] = json!("\u{1d11e}".repeat(17_000));
+    }
+    let body = json!(many);
+    assert!((4_000_000..4 << 20).contains(&body.to_string().len()), "{}", body.to_string().len());
+    assert_eq!(world.send(ANA, "POST", "/api/event", &body).await, (StatusCode::NO_CONTENT, Value::Null));
+    assert_eq!(world.titles(ANA, DAY).await, ["long"; 60]);
 }
 
 #[tokio::test]

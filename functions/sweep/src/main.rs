@@ -1,4 +1,5 @@
-//! `sweep`: has calendars read that have been silent for long. Notifications can be lost, and some calendars send none.
+//! `sweep`: has calendars read that have been silent for long (notifications can be lost, and some calendars send none), and ends what functions that
+//! were killed have left unfinished.
 
 use runtime::Env;
 use seam::Clock;
@@ -14,6 +15,8 @@ async fn main() -> Result<(), runtime::Error> {
     let store = runtime::aws::store(&mut env).await;
     env.finish()?;
     let queue = Queue::at(runtime::aws::sqs().await, url);
-    let schedule = &Schedule { due: Due::Poll, store, queue, clock: Clock::system() };
-    runtime::schedule::run(|| schedule.run()).await
+    let of = |due| Schedule { due, store: store.clone(), queue: queue.clone(), clock: Clock::system() };
+    let (unfinished, polls) = &(of(Due::Unfinished), of(Due::Poll));
+    // The one is done also when the other fails.
+    runtime::schedule::run(|| async { unfinished.run().await.and(polls.run().await) }).await
 }

@@ -11,7 +11,7 @@ use crate::key::{self, Key};
 use crate::table::{Expression, OnCondition, Query, Write};
 use crate::{Error, Plan, Store};
 
-/// Partitions per kind: enough that no time of day makes one of them hot.
+/// The most partitions of a kind: enough that no time of day makes one of them hot.
 pub const SHARDS: u8 = 16;
 
 const CLAIM: &str = "due";
@@ -23,13 +23,24 @@ pub enum Due {
     Renewal,
     /// A calendar has been silent for long: notifications can be lost, and some calendars have none.
     Poll,
+    /// Work of several transactions may have been left unfinished.
+    Unfinished,
 }
 
 impl Due {
+    /// How many partitions its rows are spread over. Of what is rare there is one: each is read every few minutes, for nothing.
+    pub fn shards(self) -> u8 {
+        match self {
+            Self::Renewal | Self::Poll => SHARDS,
+            Self::Unfinished => 1,
+        }
+    }
+
     fn partition(self, shard: u8) -> String {
         let kind = match self {
             Self::Renewal => "renewal",
             Self::Poll => "poll",
+            Self::Unfinished => "unfinished",
         };
         format!("DUE#{kind}#{shard:02}")
     }
@@ -37,7 +48,7 @@ impl Due {
     fn key(self, user: UserId) -> Key {
         // Ids begin with a time stamp; the last byte is the one that spreads.
         let last = user.as_bytes()[11];
-        Key::new(self.partition(last % SHARDS), key::user(user))
+        Key::new(self.partition(last % self.shards()), key::user(user))
     }
 }
 
@@ -74,7 +85,7 @@ impl Plan {
 }
 
 impl Store {
-    /// The rows of a shard (below [`SHARDS`]) that are due at `now`, the longest overdue first; at most `limit`.
+    /// The rows of a shard (below [`Due::shards`]) that are due at `now`, the longest overdue first; at most `limit`.
     ///
     /// # Errors
     /// Any error of the store.

@@ -81,6 +81,26 @@ pub(crate) fn notice(id: UserId, rev: Rev) -> Key {
     Key::new(user(id), format!("N#{rev:020}"))
 }
 
+/// The head of work that takes several transactions.
+pub(crate) fn work(id: UserId, work: &str) -> Key {
+    Key::new(user(id), format!("J#{work}"))
+}
+
+/// What has to be done of it, in part.
+pub(crate) fn work_part(id: UserId, work: &str, part: usize) -> Key {
+    Key::new(user(id), format!("J#{work}#{part:05}"))
+}
+
+/// The sort keys, first and last, of all such work.
+pub(crate) fn works() -> (&'static str, &'static str) {
+    ("J#", "J#~")
+}
+
+/// The work whose head or part has this sort key.
+pub(crate) fn work_of(sk: &str) -> Option<&str> {
+    sk.strip_prefix("J#")?.split('#').next()
+}
+
 /// The event whose item has this sort key, if it is one that says so. That of a series does not: a tag leads from an id, not back to it.
 pub(crate) fn event_of(sk: &str) -> Option<EventId> {
     match sk.split_once('#')? {

@@ -1,174 +1,20 @@
 //! The one way to change what clients can see: read, plan, write all of it under `HEAD`, or start over.
 
-use std::collections::BTreeSet;
-
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
-use contract::user::Settings;
-use domain::{
-    Address, Change, EventId, GoogleStatus, Notice, Record, Records, Rev, Scope, Steps, Stored, Tag, UserId,
-};
+use domain::{Address, Change, EventId, Record, Records, Rev, Tag, UserId};
 use futures_util::future::{try_join, try_join_all};
 use seam::Class;
 
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
-use crate::lists::EntryWrite;
-use crate::table::{Expression, Item, Query, TRANSACTION_LIMIT, Write};
-use crate::{Error, Head, Profile, Store};
+use crate::plan::{FamilyOf, Plan, Reads, Snapshot};
+use crate::table::{Expression, Item, Query};
+use crate::unfinished::Work;
+use crate::{Error, Head, Store};
 
 /// How often a plan is made anew when somebody else was faster.
 const ATTEMPTS: usize = 10;
-
-/// What a plan has to know beside `HEAD`.
-#[derive(Clone, Debug, Default)]
-pub struct Reads {
-    addresses: Vec<Address>,
-    /// Ids that may lead to a series, of which the scope may ask for all exceptions.
-    leading: Vec<(EventId, Scope)>,
-    /// Series of which all exceptions are read.
-    families: Vec<FamilyOf>,
-}
-
-/// Whose exceptions are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FamilyOf {
-    /// Those of the series with this id, whether the series itself is stored or not.
-    Any(EventId),
-    /// Those of the series with this id, if it is stored and not deleted.
-    Stored(EventId),
-}
-
-impl Reads {
-    /// Whatever these ids lead to, with all that a request of this scope may change.
-    pub fn leading(ids: impl IntoIterator<Item = EventId>, scope: Scope) -> Self {
-        let leading: Vec<_> = ids.into_iter().map(|id| (id, scope)).collect();
-        let addresses = leading.iter().flat_map(|(id, _)| Stored::addresses(*id));
-        Self { addresses: addresses.collect(), leading, families: Vec::new() }
-    }
-
-    /// What lies in these places, and the exceptions of these series.
-    pub fn at(
-        addresses: impl IntoIterator<Item = Address>,
-        families: impl IntoIterator<Item = FamilyOf>,
-    ) -> Self {
-        // A batch must not name an item twice.
-        let addresses: BTreeSet<Address> = addresses.into_iter().collect();
-        let families = families.into_iter().collect();
-        Self { addresses: addresses.into_iter().collect(), leading: Vec::new(), families }
-    }
-
-    /// These, and those.
-    pub fn and(
-        self,
-        addresses: impl IntoIterator<Item = Address>,
-        families: impl IntoIterator<Item = FamilyOf>,
-    ) -> Self {
-        let both =
-            Self::at(self.addresses.into_iter().chain(addresses), self.families.into_iter().chain(families));
-        Self { leading: self.leading, ..both }
-    }
-}
-
-/// What is stored of these as single events.
-impl From<&[EventId]> for Reads {
-    fn from(ids: &[EventId]) -> Self {
-        Self { addresses: ids.iter().map(|id| Address::Single(*id)).collect(), ..Self::default() }
-    }
-}
-
-impl<const N: usize> From<&[EventId; N]> for Reads {
-    fn from(ids: &[EventId; N]) -> Self {
-        ids.as_slice().into()
-    }
-}
-
-impl From<&Vec<EventId>> for Reads {
-    fn from(ids: &Vec<EventId>) -> Self {
-        ids.as_slice().into()
-    }
-}
-
-/// What a plan is made from. DynamoDB may read a batch across a commit; a plan made from such a mixture is refused when it is written, and made anew.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The user's head.
-    pub head: Head,
-    /// What was read of the user's events.
-    pub records: Records,
-}
-
-impl Snapshot {
-    /// Of the head alone.
-    pub(crate) fn of(head: Head) -> Self {
-        Self { head, records: Records::default() }
-    }
-
-    /// What is stored of a single event, tombstones included.
-    pub fn record(&self, id: EventId) -> Option<&Record> {
-        self.records.get(Address::Single(id))
-    }
-}
-
-/// What shall be written, in one transaction if it fits into one ([`Steps`] says how it is split if not). An empty plan writes nothing.
-#[derive(Default)]
-pub struct Plan {
-    /// Next states of events.
-    pub steps: Steps,
-    /// What clients are told beside them.
-    pub notices: Vec<Notice>,
-    /// The user's settings, if they change.
-    pub settings: Option<Settings>,
-    /// The user's profile, if it changes.
-    pub profile: Option<Profile>,
-    /// The connection to Google, if its state changes.
-    pub google: Option<GoogleStatus>,
-    /// Entries of the user's lists, each of which gets a rev.
-    pub(crate) entries: Vec<EntryWrite>,
-    /// Items that no client sees and that must change with the rest.
-    pub(crate) also: Vec<Write>,
-}
-
-impl Plan {
-    /// A plan of changes to events only.
-    pub fn of(changes: impl IntoIterator<Item = Change>) -> Self {
-        Self::steps(Steps { commit: changes.into_iter().collect(), ..Steps::default() })
-    }
-
-    /// A plan of these steps only.
-    pub fn steps(steps: Steps) -> Self {
-        Self { steps, ..Self::default() }
-    }
-
-    /// Also tells clients of this.
-    pub fn notice(mut self, notice: Notice) -> Self {
-        self.notices.push(notice);
-        self
-    }
-
-    /// Also sets the state of the connection to Google.
-    pub fn google(self, google: GoogleStatus) -> Self {
-        Self { google: Some(google), ..self }
-    }
-
-    /// Also sets the user's settings.
-    pub fn settings(self, settings: Settings) -> Self {
-        Self { settings: Some(settings), ..self }
-    }
-
-    /// The most changes and notices that fit into one transaction beside `HEAD` and a few private items.
-    pub const LIMIT: usize = TRANSACTION_LIMIT - 10;
-
-    fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-            && self.notices.is_empty()
-            && self.entries.is_empty()
-            && self.also.is_empty()
-            && self.settings.is_none()
-            && self.profile.is_none()
-            && self.google.is_none()
-    }
-}
 
 impl Store {
     /// Reads `HEAD` and what else is asked for, lets `plan` decide, and writes what it says in one transaction. When somebody else wrote in between,
@@ -268,24 +114,36 @@ impl Store {
         if plan.is_empty() {
             return Ok(snapshot.head.seq);
         }
-        if plan.steps.len() + plan.notices.len() <= Plan::LIMIT {
+        if plan.fits() {
             return Ok(self.write(user, snapshot, plan, now).await?.seq);
         }
         let prepare = std::mem::take(&mut plan.steps.prepare);
         let clean = std::mem::take(&mut plan.steps.clean);
         let mut snapshot = snapshot.clone();
-        for part in prepare.chunks(Plan::LIMIT) {
-            snapshot.head = self.write(user, &snapshot, Plan::of(part.iter().cloned()), now).await?;
+        for part in Plan::parts(prepare) {
+            snapshot.head = self.write(user, &snapshot, Plan::of(part), now).await?;
         }
+        if clean.is_empty() {
+            return Ok(self.write(user, &snapshot, plan, now).await?.seq);
+        }
+        // Once the plan is committed, it is cleaned up also should this function be killed.
+        let note = self.note(user, Work::clean(&clean)?, now).await?;
+        plan.also.extend(note.begin(self)?);
         let mut seq = self.write(user, &snapshot, plan, now).await?.seq;
-        for part in clean.chunks(Plan::LIMIT) {
-            seq = self.clean(user, part, now).await?;
+        for part in Plan::parts(clean) {
+            seq = self.clean(user, &part, now).await?;
         }
+        self.forget(&note).await?;
         Ok(seq)
     }
 
     /// Writes a part of what is left after a commit. What somebody else has changed since it was planned is his.
-    async fn clean(&self, user: UserId, changes: &[Change], now: DateTime<Utc>) -> Result<Rev, Error> {
+    pub(crate) async fn clean(
+        &self,
+        user: UserId,
+        changes: &[Change],
+        now: DateTime<Utc>,
+    ) -> Result<Rev, Error> {
         let addresses: Vec<Address> = changes.iter().map(|change| change.record.address()).collect();
         let attempt = || async {
             let snapshot = self.read(user, &addresses).await?;

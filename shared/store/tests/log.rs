@@ -21,7 +21,7 @@ use domain::{
 };
 use local::table::TestTable;
 use seam::{Fault, Kind, Script, Seam};
-use store::{Error, Head, Plan, Profile, Reads, Snapshot, Store};
+use store::{Due, Error, Head, Plan, Profile, Reads, Snapshot, Store};
 
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()

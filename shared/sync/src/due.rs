@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Job, UserId};
 use futures_util::future::join_all;
 use seam::Clock;
-use store::{Due, DueRow, SHARDS, Store};
+use store::{Due, DueRow, Store};
 
 use crate::{Error, Queue};
 
@@ -17,7 +17,7 @@ const RENEWAL: TimeDelta = TimeDelta::hours(1);
 /// The most rows of a shard that one run of a schedule takes; the rest stays due.
 const LIMIT: usize = 500;
 
-/// Finds what of one kind is due and enqueues it; the work itself is `sync-worker`'s.
+/// Finds what of one kind is due and has it done: what concerns Google is enqueued for `sync-worker`.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// What it looks for.
@@ -37,17 +37,17 @@ impl Schedule {
     /// The first error; everything else is enqueued all the same, and what is not is due again.
     pub async fn run(&self) -> Result<(), Error> {
         let jobs = self.enqueue_due().await?;
-        tracing::info!(jobs, "enqueued what was due");
+        tracing::info!(due = ?self.due, jobs, "saw to what was due");
         Ok(())
     }
 
-    /// A run, without telling of it. Returns how many jobs were enqueued.
+    /// A run, without telling of it. Returns of how many rows something was done.
     ///
     /// # Errors
     /// As [`Schedule::run`].
     pub async fn enqueue_due(&self) -> Result<u32, Error> {
         let now = self.clock.now();
-        let shards = join_all((0..SHARDS).map(|shard| self.enqueue_shard(shard, now))).await;
+        let shards = join_all((0..self.due.shards()).map(|shard| self.enqueue_shard(shard, now))).await;
         shards.into_iter().try_fold(0, |sum, enqueued| Ok(sum + enqueued?))
     }
 
@@ -63,12 +63,13 @@ impl Schedule {
         failed.map_or(Ok(enqueued), Err)
     }
 
-    /// Claims a row, then enqueues its job: should that fail, the row is due again in time.
+    /// Claims a row, then enqueues its job: should that fail, the row is due again in time. What is unfinished needs no Google and is ended at once.
     async fn enqueue(&self, row: &DueRow, now: DateTime<Utc>) -> Result<bool, Error> {
         let user = row.user;
         let (job, wait) = match self.due {
             Due::Renewal => (Job::RenewWatch { user }, Some(RENEWAL)),
             Due::Poll => (Job::Poll { user }, self.silence(user, now).await?),
+            Due::Unfinished => return Ok(self.store.finish(row, now).await?),
         };
         let Some(wait) = wait else {
             self.store.unschedule(self.due, user).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use fake_sqs::NewMessage;
 use scenarios::{TestApp, id, timed};
@@ -56,6 +57,27 @@ async fn a_killed_process_loses_no_acknowledged_write_and_is_one_failed_request(
     let listed = ids(&browser.grid().await);
     let lost: Vec<_> = acknowledged.difference(&listed).collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_upload_whose_function_is_killed_is_ended_by_the_sweep() {
+    const MANY: u32 = 2_000;
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let events: Value = (0..MANY).map(|number| timed(number, "Event", "2026-11-20T12:00:00Z")).collect();
+    let killing = async {
+        scenarios::eventually("the first of the upload", || async {
+            (!browser.grid().await.is_empty()).then_some(())
+        })
+        .await;
+        app.cloud().kill_environments("event").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(browser.create(&events), killing);
+    assert!((500..600).contains(&answer.status), "{}: {}", answer.status, answer.text);
+    assert!(browser.grid().await.len() < MANY as usize, "it was killed too late to show anything");
+    app.advance(Duration::from_secs(120));
+    app.tick("sweep").await;
+    assert_eq!(browser.grid().await.len(), MANY as usize);
 }
 
 #[tokio::test]

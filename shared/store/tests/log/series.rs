@@ -239,6 +239,39 @@ async fn the_deletion_of_a_much_edited_series_shows_nothing_of_it_wherever_it_is
     }
 }
 
+/// Ends what was left unfinished, as the sweep does an hour later.
+async fn sweep(store: &Store) {
+    let later = now() + chrono::TimeDelta::hours(1);
+    for row in store.due(Due::Unfinished, 0, later, 10).await.unwrap() {
+        store.finish(&row, later).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_all_that_was_cut_off_while_it_cleaned_up_is_ended_by_the_sweep() {
+    let table = TestTable::start().await.unwrap();
+    let store = store_on(&table, seam());
+    let user = user_in(&table).await;
+    let before = much_edited(&store, user, 1).await;
+    let all = renamed(&before[5], "all");
+    // The commit gets through, and nothing after it.
+    assert!(try_save(&failing_after(&table, 1), user, &all, Scope::All).await.is_err());
+    let old = |shown: &[Shown]| lines(shown).iter().filter(|line| line.ends_with("own")).count();
+    assert_eq!(old(&grid(&store, user, &months()).await), MANY, "exceptions are yet to follow");
+    // Meanwhile somebody edits one of them.
+    let mine = grid(&store, user, &months()).await;
+    save(&store, user, &renamed(&mine[30], "mine")).await;
+    sweep(&store).await;
+    let after = grid(&store, user, &months()).await;
+    let titles: Vec<_> = after.iter().map(|shown| shown.event.title.as_deref().unwrap()).collect();
+    assert_eq!(titles.iter().filter(|title| **title == "all").count(), 149);
+    assert_eq!(titles[30], "mine");
+    let rev = store.head(user).await.unwrap().seq;
+    sweep(&store).await;
+    assert_eq!(store.head(user).await.unwrap().seq, rev, "it is ended once");
+    assert!(!stored(&table).await.iter().any(|key| key.starts_with("J#") && !key[2..].contains('#')));
+}
+
 #[tokio::test]
 async fn scoped_edits_at_the_same_time_all_come_to_pass() {
     let table = TestTable::start().await.unwrap();
