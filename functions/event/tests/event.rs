@@ -17,7 +17,7 @@ use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
-use store::{Due, NewUser, Profile, Store};
+use store::{Due, NewUser, Plan, Profile, Store};
 use tower::ServiceExt;
 
 const ANA: UserId = UserId::new([1; 12]);
@@ -217,6 +217,30 @@ async fn an_upload_that_was_cut_off_is_ended_by_a_repetition_or_by_the_sweep() {
             assert_eq!(left, 0, "{fault:?}: it is ended once");
         }
     }
+}
+
+#[tokio::test]
+async fn an_upload_that_has_just_begun_is_left_to_its_function() {
+    let script = Arc::new(Transactions::default());
+    let world = World::start_with(script.clone()).await;
+    script.fail_after(2, Fault::FailBefore);
+    world.send(ANA, "POST", "/api/event", &upload()).await;
+    let there = world.titles(ANA, DAY).await.len();
+    // Something before it was due, so the sweep meets it early.
+    let at = now() + chrono::TimeDelta::seconds(20);
+    world
+        .store
+        .mutate(ANA, &[], now(), |_| {
+            let mut plan = Plan::default();
+            plan.schedule(&world.store, Due::Unfinished, ANA, now())?;
+            Ok::<_, store::Error>(plan)
+        })
+        .await
+        .unwrap();
+    world.sweep(at).await;
+    assert_eq!(world.titles(ANA, DAY).await.len(), there);
+    world.sweep(hours(1)).await;
+    assert_eq!(world.titles(ANA, DAY).await.len(), 150);
 }
 
 #[tokio::test]

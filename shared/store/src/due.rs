@@ -121,6 +121,17 @@ impl Store {
         }
     }
 
+    /// Takes away a row that was taken on until `next`, unless it was scheduled anew meanwhile.
+    pub(crate) async fn release(&self, due: Due, user: UserId, next: DateTime<Utc>) -> Result<(), Error> {
+        let is_ours =
+            Expression::new("#when = :next").name("#when", "when").value(":next", key::instant(next))?;
+        let on = OnCondition::Refuse(CLAIM);
+        match self.table.transact(vec![Write::delete_if(&self.table, &due.key(user), is_ours, on)?]).await {
+            Err(Error::Condition(CLAIM)) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Takes a user's row away: nothing is ever due again until it is scheduled anew.
     ///
     /// # Errors

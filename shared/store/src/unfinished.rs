@@ -136,8 +136,8 @@ impl Store {
     /// # Errors
     /// Any error of the store. What is not done is due again.
     pub async fn finish(&self, row: &DueRow, now: DateTime<Utc>) -> Result<bool, Error> {
-        let user = row.user;
-        if !self.claim(Due::Unfinished, row, now + AGAIN).await? {
+        let (user, next) = (row.user, now + AGAIN);
+        if !self.claim(Due::Unfinished, row, next).await? {
             return Ok(false);
         }
         let (first, last) = key::works();
@@ -165,7 +165,7 @@ impl Store {
             has_ended = true;
         }
         if !is_left {
-            self.unschedule(Due::Unfinished, user).await?;
+            self.release(Due::Unfinished, user, next).await?;
         }
         Ok(has_ended)
     }
