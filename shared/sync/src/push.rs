@@ -166,6 +166,10 @@ impl Sync {
 
     async fn take_back(&self, account: &Account, record: &Record, reason: &str) -> Result<Pushed, Error> {
         self.refuse(account, record, reason).await?;
+        if record.is_deleted && matches!(record.role, Role::Series(_)) {
+            // Its exceptions ended with it, and only Google knows them any more.
+            self.ask_for_import(account, true).await?;
+        }
         Ok(Pushed::IsAtRest)
     }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use domain::calendar::{self, Calendar};
-use domain::{EventId, GoogleEventId, Home, ImportOutcome, Job, Notice};
+use domain::{EventId, GoogleEventId, Home, ImportOutcome, Job, Notice, Scope};
 use fake_google::Fault;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use store::{IssueKind, Revision};
 
+use crate::series::occurrence;
 use crate::world::{EMAIL, World, id};
 
 const LIST: &str = "calendar.events.list";
@@ -356,4 +357,57 @@ async fn an_event_that_is_moved_to_another_calendar_is_there_once_and_takes_an_e
     assert_eq!(copy["description"], "there");
     let there = world.record(id_in(&work, &edited)).await;
     assert!(!there.is_dirty && there.live().is_some());
+}
+
+#[tokio::test]
+async fn a_series_that_is_split_here_stays_in_its_calendar_with_both_parts() {
+    let world = World::connected().await;
+    let work = world.selected("Work").await;
+    let daily = world.series_in(&work, "Daily");
+    world.poll().await;
+    world.edit_occurrence(id_in(&work, &daily), 27, "Rest", Scope::Following).await;
+    world.edit_occurrence(id_in(&work, &daily), 24, "One", Scope::This).await;
+    world.push().await;
+    assert_eq!(
+        (world.titles_in(&work), world.titles_at_google()),
+        (vec!["Daily".into(), "One".into(), "Rest".into()], vec![])
+    );
+    let (seq, seen) = (world.seq().await, world.seen_here().await);
+    world.google.clear_journal();
+    world.poll().await;
+    assert_eq!((world.seq().await, world.writes()), (seq, 0));
+    assert_eq!((world.seen_here().await, seen.len()), (seen, 10));
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_a_series_that_may_only_be_read_is_taken_back() {
+    let world = World::connected().await;
+    let work = world.selected("Work").await;
+    let daily = world.series_in(&work, "Daily");
+    world
+        .google
+        .edit_event(EMAIL, &work, &format!("{daily}_20261125T170000Z"), json!({"summary": "Theirs"}))
+        .unwrap();
+    world.google.edit_listing(&work, EMAIL, patch(json!({"accessRole": "reader"}))).unwrap();
+    world.poll().await;
+    let (series, before) = (id_in(&work, &daily), world.seen_here().await);
+    assert_eq!(before.len(), 10);
+    for step in 0..5 {
+        match step {
+            0 => world.edit_occurrence(series, 24, "One", Scope::This).await,
+            1 => world.edit_occurrence(series, 25, "Ours", Scope::This).await,
+            2 => world.edit_occurrence(series, 27, "Rest", Scope::Following).await,
+            3 => world.delete_in(occurrence(series, 26), Scope::This).await,
+            _ => world.delete_in(series, Scope::All).await,
+        }
+        assert_ne!(world.seen_here().await, before, "step {step}");
+        world.google.clear_journal();
+        world.push().await;
+        world.push().await;
+        // Which is asked for where Google has to be read again.
+        world.run(&Job::Import { user: world.user, is_repair: true }).await.unwrap();
+        assert_eq!(world.seen_here().await, before, "step {step}");
+        assert_eq!(world.writes(), 0);
+        assert!(!world.taken_back().await.is_empty());
+    }
 }

@@ -16,10 +16,10 @@ const FROM: &str = "2026-11-20T00:00:00Z";
 const TO: &str = "2026-12-06T00:00:00Z";
 
 /// What a person sees: when, and what.
-type Seen = Vec<(DateTime<Utc>, String)>;
+pub type Seen = Vec<(DateTime<Utc>, String)>;
 
 impl World {
-    async fn seen_here(&self) -> Seen {
+    pub async fn seen_here(&self) -> Seen {
         let window = Window::from_query(FROM, TO).unwrap();
         let shown = self.store.list(self.user, Shelf::Grid, Some(&window)).await.unwrap();
         let (from, to): (DateTime<Utc>, DateTime<Utc>) = (FROM.parse().unwrap(), TO.parse().unwrap());
@@ -54,13 +54,17 @@ impl World {
     }
 
     fn series_at_google(&self, title: &str) -> String {
+        self.series_in("primary", title)
+    }
+
+    pub fn series_in(&self, calendar: &str, title: &str) -> String {
         self.pass(TimeDelta::seconds(1));
         let event = json!({
             "summary": title, "recurrence": ["RRULE:FREQ=DAILY;COUNT=10"], "location": "Room 1",
             "start": {"dateTime": "2026-11-23T09:00:00-08:00", "timeZone": "America/Los_Angeles"},
             "end": {"dateTime": "2026-11-23T10:00:00-08:00", "timeZone": "America/Los_Angeles"}
         });
-        self.google.create_event(EMAIL, "primary", event).unwrap()["id"].as_str().unwrap().to_owned()
+        self.google.create_event(EMAIL, calendar, event).unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     async fn save_draft(&self, id: EventId, title: &str, hour: u32, day: u32, repeat: Repeat, scope: Scope) {
@@ -84,12 +88,12 @@ impl World {
     }
 
     /// Saves the occurrence of a day, an hour later.
-    async fn edit_occurrence(&self, series: EventId, day: u32, title: &str, scope: Scope) {
+    pub async fn edit_occurrence(&self, series: EventId, day: u32, title: &str, scope: Scope) {
         let repeat = Repeat::Occurrence { series: Some(series), rule: None };
         self.save_draft(occurrence(series, day), title, 10, day, repeat, scope).await;
     }
 
-    async fn delete_in(&self, id: EventId, scope: Scope) {
+    pub async fn delete_in(&self, id: EventId, scope: Scope) {
         self.pass(TimeDelta::seconds(1));
         let now = self.clock.now();
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
@@ -100,7 +104,7 @@ impl World {
     }
 }
 
-fn occurrence(series: EventId, day: u32) -> EventId {
+pub fn occurrence(series: EventId, day: u32) -> EventId {
     let slot = Slot::of(&format!("2026-11-{day}T09:00:00-08:00").parse().unwrap()).unwrap();
     EventId::of_occurrence(Tag::of(series), slot)
 }
