@@ -12,6 +12,7 @@
 mod account;
 mod apply;
 mod calendars;
+mod destination;
 pub mod due;
 mod error;
 mod import;

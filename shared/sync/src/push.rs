@@ -13,9 +13,10 @@ use domain::sync::Theirs;
 use domain::{Address, Event, GoogleEventId, Home, Link, Origin, Record, Role, Series, Tag};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{CalendarState, Issue, IssueKind, Plan, Reads, Snapshot};
+use store::{Plan, Reads, Snapshot};
 
 use crate::account::Account;
+use crate::destination::{Destination, READ_ONLY, There, destination};
 use crate::{Error, Progress, Sync, connected, translate};
 
 /// How many dirty events are read at a time.
@@ -25,26 +26,6 @@ const ROUNDS: usize = 5;
 
 /// How many events may be in trouble before it is Google that is.
 const TROUBLES: usize = 3;
-
-/// Why an edit is taken back.
-const READ_ONLY: &str = "the calendar may only be read";
-const NOT_SYNCED: &str = "the calendar is not synced";
-
-/// Where an event is sent to.
-struct There {
-    /// Google's id of the calendar.
-    calendar: String,
-    /// The same, as ids name it.
-    home: Home,
-}
-
-enum Destination {
-    There(There),
-    /// There is no calendar for it at the moment.
-    Nowhere,
-    /// It may not be sent.
-    Refused(&'static str),
-}
 
 /// What became of an event that was to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,13 +152,6 @@ impl Sync {
             self.ask_for_import(account, true).await?;
         }
         Ok(Pushed::IsAtRest)
-    }
-
-    /// Whether Google refuses a write because the calendar has become one that the user may only read.
-    async fn is_read_only_now(&self, account: &mut Account, record: &Record) -> Result<bool, Error> {
-        self.read_list(account).await?;
-        self.adopt_list(account).await?;
-        Ok(matches!(destination(account, record), Destination::Refused(_)))
     }
 
     async fn send(
@@ -359,42 +333,6 @@ impl Sync {
         let reads = Reads::at([address], []);
         self.store.mutate(account.user, reads, self.clock.now(), plan).await?;
         Ok(Sent::Merged)
-    }
-
-    /// Puts an event aside that Google refuses: it is kept here and not tried again until it changes.
-    async fn park(&self, account: &Account, record: &Record, error: &google::Error) -> Result<(), Error> {
-        let (event, at) = (record.event.id, self.clock.now());
-        tracing::warn!(user = %account.user, %event, %error, "Google refuses an event");
-        let kind = IssueKind::Parked { reason: error.to_string() };
-        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            connected(snapshot)?;
-            let mut plan = Plan::default();
-            plan.record_issue(&self.store, account.user, &Issue { event, kind: kind.clone(), at })?;
-            Ok(plan)
-        };
-        self.store.mutate(account.user, &[], at, plan).await?;
-        Ok(self.store.settle(account.user, record, record.link.as_ref(), at).await?)
-    }
-}
-
-/// Where an event is to be sent: to its own calendar; one that Google never had, and whose calendar is not synced, to the first that takes it.
-fn destination(account: &Account, record: &Record) -> Destination {
-    let home = match &record.link {
-        Some(link) => link.id.home().clone(),
-        None => record.event.home(),
-    };
-    let there = |state: &CalendarState| There { calendar: state.calendar.clone(), home: state.home() };
-    match account.calendars.iter().find(|state| state.home() == home) {
-        Some(state) if state.is_parked => Destination::Nowhere,
-        Some(state) if !state.is_writable => Destination::Refused(READ_ONLY),
-        Some(state) => Destination::There(there(state)),
-        None if record.link.is_some() => Destination::Refused(NOT_SYNCED),
-        None => {
-            let is_open =
-                |state: &&CalendarState| state.is_writable && !state.is_parked && !state.is_leaving();
-            let open = account.calendars.iter().find(is_open).map(there);
-            open.map_or(Destination::Nowhere, Destination::There)
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Edits in a calendar that may not be written to: they are taken back, and kept for the user to read.
+//! What Google will not take. A single event that it refuses is put aside. Edits in a calendar that may not be written to are taken back, and kept for the
+//! user to read.
 //!
 //! The event becomes again what Google has, by the same rules by which a change of Google's is taken: as if what was edited here had been agreed, and
 //! Google had since gone back to its own version. What Google never had goes.
@@ -36,6 +37,26 @@ impl Sync {
         };
         self.store.mutate(account.user, reads, now, plan).await?;
         Ok(())
+    }
+
+    /// Puts an event aside that Google refuses: it is kept here and not tried again until it changes.
+    pub(crate) async fn park(
+        &self,
+        account: &Account,
+        record: &Record,
+        error: &google::Error,
+    ) -> Result<(), Error> {
+        let (event, at) = (record.event.id, self.clock.now());
+        tracing::warn!(user = %account.user, %event, %error, "Google refuses an event");
+        let kind = IssueKind::Parked { reason: error.to_string() };
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            connected(snapshot)?;
+            let mut plan = Plan::default();
+            plan.record_issue(&self.store, account.user, &Issue { event, kind: kind.clone(), at })?;
+            Ok(plan)
+        };
+        self.store.mutate(account.user, &[], at, plan).await?;
+        Ok(self.store.settle(account.user, record, record.link.as_ref(), at).await?)
     }
 }
 
