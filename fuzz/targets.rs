@@ -60,12 +60,8 @@ pub fn cursor(input: &[u8]) {
         assert_eq!(seal(BEN).open(&text), None);
     }
     let delta = Delta::new(ANA, seal(ANA), Some(&text));
-    let page = delta.page_after().map(|upto| Page {
-        records: Vec::new(),
-        series: Vec::new(),
-        upto,
-        has_more: false,
-    });
+    let page =
+        delta.wanted().map(|_| Page { items: Vec::new(), series: Vec::new(), upto: 0, has_more: false });
     assert_eq!(page.is_some(), opened.as_ref().is_some_and(|cursor| !cursor.is_nowhere()));
     let answer = delta.answer(&head(), page, NOW);
     assert!(opened.is_some() || (answer.reset && answer.changes.is_empty()));

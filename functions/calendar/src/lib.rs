@@ -14,9 +14,9 @@ use contract::Object;
 use contract::calendar::{CalendarBody, CalendarView, CalendarsView, InsertedCalendar, SelectionBody};
 use domain::calendar::{self, Calendar};
 use domain::{CalendarId, Job, Notice};
-use runtime::http::{ApiError, Body, Session};
+use runtime::http::{ApiError, Body, Listed, Reader, Session};
 use seam::Clock;
-use store::{Revision, Store};
+use store::{CursorKey, Revision, Store};
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -25,6 +25,8 @@ pub struct Calendars {
     pub store: Store,
     /// Knows a valid session.
     pub verifier: Verifier,
+    /// Seals the cursor of the list.
+    pub cursors: CursorKey,
     /// For time stamps.
     pub clock: Clock,
 }
@@ -38,13 +40,11 @@ pub fn router(calendars: Calendars) -> Router {
 }
 
 /// `GET /api/calendars`.
-async fn list(
-    State(calendars): State<Calendars>,
-    Session { user, .. }: Session,
-) -> Result<Json<CalendarsView>, ApiError> {
+async fn list(State(calendars): State<Calendars>, reader: Reader) -> Result<Listed<CalendarsView>, ApiError> {
+    let user = reader.user;
     let listed = calendars.store.calendars(user).await?;
     let calendars = listed.into_iter().map(|calendar| CalendarView::new(user, calendar)).collect();
-    Ok(Json(CalendarsView { calendars }))
+    Ok(reader.told(CalendarsView { calendars }))
 }
 
 /// `POST /api/calendars`: one more calendar.

@@ -13,7 +13,7 @@ use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Kind, Seam};
 use serde_json::{Value, json};
-use store::{NewUser, Profile, Store};
+use store::{Cursor, CursorKey, NewUser, Profile, Store};
 use tower::ServiceExt;
 
 use super::{Calendars, router};
@@ -36,13 +36,19 @@ fn eve() -> UserId {
     "66ee01bb02cc03dd04ee05ff".parse().unwrap()
 }
 
+fn cursors() -> CursorKey {
+    CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap()
+}
+
 impl TestApp {
     async fn start() -> Self {
         let table = TestTable::start().await.unwrap();
         let seam = Seam::new(Kind::Store, Duration::from_secs(5));
         let store = Store::new(table.client.clone(), &table.table_name, seam);
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
-        let state = Calendars { store: store.clone(), verifier: verifier(), clock: Clock::fixed(now()) };
+        let cursors = cursors();
+        let clock = Clock::fixed(now());
+        let state = Calendars { store: store.clone(), verifier: verifier(), cursors, clock };
         Self { router: service(router(state), &web), store, _table: table }
     }
 
@@ -85,6 +91,15 @@ impl TestApp {
             .body(Body::from(body.to_string()))
             .unwrap();
         self.answer(request).await
+    }
+
+    /// The cursor in the header of a list.
+    async fn cursor(&self, path: &str) -> Cursor {
+        let cookie = cookie(ada(), now());
+        let request = Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+        let headers = self.router.clone().oneshot(request).await.unwrap().into_parts().0.headers;
+        assert_eq!(headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "x-meridian-cursor");
+        cursors().of(ada()).open(headers["x-meridian-cursor"].to_str().unwrap()).unwrap()
     }
 
     async fn answer(&self, request: Request<Body>) -> (StatusCode, Value) {
@@ -149,6 +164,7 @@ async fn a_calendar_that_was_added_is_listed_to_its_user_and_to_nobody_else() {
     let of_eve = app.send_as(eve(), Method::GET, PATH, "").await;
     assert_eq!(of_eve, (StatusCode::OK, json!({ "calendars": [] })));
     assert_eq!(app.seq().await, 1, "it is an entry of the log");
+    assert_eq!(app.cursor(PATH).await, Cursor::new("e", 1));
 }
 
 #[tokio::test]

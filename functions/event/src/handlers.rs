@@ -8,7 +8,7 @@ use contract::event::{
 };
 use domain::{Context, Draft, EventId, Records, Scope, Stored};
 use http::StatusCode;
-use runtime::http::{ApiError, Body, Path, Query, Session, no_content};
+use runtime::http::{ApiError, Body, Listed, Path, Query, Reader, Session, no_content};
 use serde::Deserialize;
 
 use crate::{Events, batch};
@@ -16,13 +16,14 @@ use crate::{Events, batch};
 /// `GET /api/event`: the events of a window, as a bare array.
 pub async fn list(
     State(events): State<Events>,
-    Session { user, .. }: Session,
+    reader: Reader,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Vec<EventView>>, ApiError> {
+) -> Result<Listed<Vec<EventView>>, ApiError> {
     let window = query.window()?;
+    let user = reader.user;
     let listed = events.store.list(user, query.shelf(), window.as_ref()).await?;
     let wanted = listed.into_iter().filter(|shown| query.wants(shown.event.priority));
-    Ok(Json(wanted.map(|shown| EventView::new(user, shown)).collect()))
+    Ok(reader.told(wanted.map(|shown| EventView::new(user, shown)).collect()))
 }
 
 /// `POST /api/event`: one event or an array of them; sent twice, they are there once.

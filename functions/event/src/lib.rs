@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{delete, get, put};
 use seam::{Clock, Random};
-use store::Store;
+use store::{CursorKey, Store};
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -17,6 +17,8 @@ pub struct Events {
     pub store: Store,
     /// Knows a valid session.
     pub verifier: Verifier,
+    /// Seals the cursors of lists.
+    pub cursors: CursorKey,
     /// For time stamps.
     pub clock: Clock,
     /// For ids that a browser did not choose.

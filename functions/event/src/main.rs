@@ -5,6 +5,7 @@ use event_function::{Events, router};
 use runtime::Env;
 use runtime::http::{Web, run};
 use seam::{Clock, Random};
+use store::CursorKey;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -12,8 +13,9 @@ async fn main() -> Result<(), runtime::Error> {
     runtime::trace(&mut env);
     let web = Web::from_env(&mut env);
     let verifier = env.parse_with("SESSION_VERIFY_KEY", Verifier::from_base64);
+    let cursors = env.parse_with("CURSOR_KEY", CursorKey::from_base64);
     let store = runtime::aws::store(&mut env).await;
-    let (web, verifier) = env.finish_with(web.zip(verifier))?;
+    let ((web, verifier), cursors) = env.finish_with(web.zip(verifier).zip(cursors))?;
     let (clock, random) = (Clock::system(), Random::system());
-    run(router(Events { store, verifier, clock, random }), &web).await
+    run(router(Events { store, verifier, cursors, clock, random }), &web).await
 }

@@ -11,13 +11,14 @@ use axum::body::Body;
 use chrono::{DateTime, Utc};
 use domain::UserId;
 use event_function::{Events, router};
+use http::response::Parts;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::{Value, json};
-use store::{Due, NewUser, Plan, Profile, Store};
+use store::{Cursor, CursorKey, Due, NewUser, Plan, Profile, Store};
 use tower::ServiceExt;
 
 const ANA: UserId = UserId::new([1; 12]);
@@ -32,23 +33,27 @@ fn hours(n: i64) -> DateTime<Utc> {
     now() + chrono::TimeDelta::hours(n)
 }
 
-/// What happens to the transactions that come, in order; to those after them, nothing.
+/// What happens to the transactions that come, in order; to those after them, nothing. And what was called.
 #[derive(Default)]
-struct Transactions(Mutex<VecDeque<Option<Fault>>>);
+struct Transactions {
+    faults: Mutex<VecDeque<Option<Fault>>>,
+    calls: Mutex<Vec<&'static str>>,
+}
 
 impl Transactions {
     /// So many pass, and then one is tried in vain until the store gives up.
     fn fail_after(&self, passing: usize, fault: Fault) {
         const TRIES: usize = 4;
         let faults = std::iter::repeat_n(None, passing).chain(std::iter::repeat_n(Some(fault), TRIES));
-        self.0.lock().unwrap().extend(faults);
+        self.faults.lock().unwrap().extend(faults);
     }
 }
 
 impl Script for Transactions {
     fn next(&self, _: Kind, operation: &'static str) -> Option<Fault> {
+        self.calls.lock().unwrap().push(operation);
         let is_transaction = operation == "TransactWriteItems";
-        is_transaction.then(|| self.0.lock().unwrap().pop_front()).flatten().flatten()
+        is_transaction.then(|| self.faults.lock().unwrap().pop_front()).flatten().flatten()
     }
 }
 
@@ -76,7 +81,8 @@ impl World {
             store.create_user(new, now()).await.unwrap();
         }
         let (clock, random) = (Clock::fixed(now()), Random::seeded(7));
-        let events = Events { store: store.clone(), verifier: verifier(), clock, random };
+        let events =
+            Events { store: store.clone(), verifier: verifier(), cursors: cursors(), clock, random };
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
         Self { _table: table, store, router: service(router(events), &web) }
     }
@@ -94,6 +100,11 @@ impl World {
     }
 
     async fn send(&self, user: UserId, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        let (parts, body) = self.answer(user, method, path, body).await;
+        (parts.status, body)
+    }
+
+    async fn answer(&self, user: UserId, method: &str, path: &str, body: &Value) -> (Parts, Value) {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -103,7 +114,7 @@ impl World {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        (parts.status, body)
+        (parts, body)
     }
 
     async fn titles(&self, user: UserId, path: &str) -> Vec<String> {
@@ -114,6 +125,10 @@ impl World {
     }
 }
 
+fn cursors() -> CursorKey {
+    CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap()
+}
+
 fn id(n: u8) -> String {
     domain::EventId::new([n; 12]).to_string()
 }
@@ -121,6 +136,30 @@ fn id(n: u8) -> String {
 fn event(n: u8, title: &str) -> Value {
     json!({"_id": id(n), "title": title, "startDate": "2026-11-20T09:00:00Z", "endDate": "2026-11-20T10:00:00Z",
         "priority": "work", "origin": "compass", "user": "UNAUTHENTICATED_USER", "hasFlipped": false})
+}
+
+#[tokio::test]
+async fn a_list_says_where_the_log_ended_before_it_was_read() {
+    let script = Arc::new(Transactions::default());
+    let world = World::start_with(script.clone()).await;
+    for rev in 0..3 {
+        script.calls.lock().unwrap().clear();
+        let (parts, listed) = world.answer(ANA, "GET", DAY, &Value::Null).await;
+        assert_eq!(listed.as_array().unwrap().len(), usize::from(rev));
+        let cursor = parts.headers["x-meridian-cursor"].to_str().unwrap();
+        assert_eq!(cursors().of(ANA).open(cursor).unwrap(), Cursor::new("epoch", u64::from(rev)));
+        assert_eq!(parts.headers["access-control-expose-headers"], "x-meridian-cursor");
+        // What is committed between the two is told again, never missed.
+        let calls = script.calls.lock().unwrap().clone();
+        assert_eq!((calls[0], calls.iter().filter(|call| **call == "GetItem").count()), ("GetItem", 1));
+        assert_eq!(
+            world.send(ANA, "POST", "/api/event", &event(rev, "Lunch")).await.0,
+            StatusCode::NO_CONTENT
+        );
+    }
+    let (parts, _) = world.answer(ANA, "POST", "/api/event", &event(1, "Lunch")).await;
+    assert!(!parts.headers.contains_key("x-meridian-cursor"));
+    assert!(!parts.headers.contains_key("access-control-expose-headers"));
 }
 
 #[tokio::test]

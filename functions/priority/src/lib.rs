@@ -12,9 +12,9 @@ use contract::priority::{DeletedPriority, PriorityBody, PriorityChange, Priority
 use domain::PriorityId;
 use domain::priority::{self, NamedPriority};
 use http::StatusCode;
-use runtime::http::{ApiError, Body, Path, Session};
+use runtime::http::{ApiError, Body, Listed, Path, Reader, Session};
 use seam::Clock;
-use store::{Revision, Store};
+use store::{CursorKey, Revision, Store};
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -23,6 +23,8 @@ pub struct Priorities {
     pub store: Store,
     /// Knows a valid session.
     pub verifier: Verifier,
+    /// Seals the cursor of the list.
+    pub cursors: CursorKey,
     /// For the log.
     pub clock: Clock,
 }
@@ -38,10 +40,11 @@ pub fn router(priorities: Priorities) -> Router {
 /// `GET /api/priority`: a bare array, by name.
 async fn list(
     State(priorities): State<Priorities>,
-    Session { user, .. }: Session,
-) -> Result<Json<Vec<PriorityView>>, ApiError> {
+    reader: Reader,
+) -> Result<Listed<Vec<PriorityView>>, ApiError> {
+    let user = reader.user;
     let listed = priorities.store.priorities(user).await?;
-    Ok(Json(listed.into_iter().map(|entry| PriorityView::new(user, entry)).collect()))
+    Ok(reader.told(listed.into_iter().map(|entry| PriorityView::new(user, entry)).collect()))
 }
 
 /// `POST /api/priority`: the priority of this name, which is made unless it is there.

@@ -12,7 +12,7 @@ use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Clock, Kind, Seam};
 use serde_json::{Value, json};
-use store::{NewUser, Profile, Store};
+use store::{Cursor, CursorKey, NewUser, Profile, Store};
 use tower::ServiceExt;
 
 use super::{Priorities, router};
@@ -35,13 +35,19 @@ fn eve() -> UserId {
     "66ee01bb02cc03dd04ee05ff".parse().unwrap()
 }
 
+fn cursors() -> CursorKey {
+    CursorKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap()
+}
+
 impl TestApp {
     async fn start() -> Self {
         let table = TestTable::start().await.unwrap();
         let seam = Seam::new(Kind::Store, Duration::from_secs(5));
         let store = Store::new(table.client.clone(), &table.table_name, seam);
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
-        let state = Priorities { store: store.clone(), verifier: verifier(), clock: Clock::fixed(now()) };
+        let cursors = cursors();
+        let clock = Clock::fixed(now());
+        let state = Priorities { store: store.clone(), verifier: verifier(), cursors, clock };
         Self { router: service(router(state), &web), store, _table: table }
     }
 
@@ -86,6 +92,15 @@ impl TestApp {
         self.answer(request).await
     }
 
+    /// The cursor in the header of a list.
+    async fn cursor(&self, path: &str) -> Cursor {
+        let cookie = cookie(ada(), now());
+        let request = Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+        let headers = self.router.clone().oneshot(request).await.unwrap().into_parts().0.headers;
+        assert_eq!(headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "x-meridian-cursor");
+        cursors().of(ada()).open(headers["x-meridian-cursor"].to_str().unwrap()).unwrap()
+    }
+
     async fn answer(&self, request: Request<Body>) -> (StatusCode, Value) {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -121,6 +136,7 @@ async fn a_name_is_made_once_whoever_asks_for_it_again() {
         assert_eq!(app.send(Method::POST, "/api/priority", again).await, (StatusCode::OK, made.clone()));
     }
     assert_eq!((app.seq().await, seq), (1, 1));
+    assert_eq!(app.cursor("/api/priority").await, Cursor::new("e", 1));
     let chosen = json!({ "_id": "0123456789abcdef01234567", "name": "chosen" });
     let (_, made) = app.send(Method::POST, "/api/priority", &chosen).await;
     assert_eq!(made["_id"], chosen["_id"]);

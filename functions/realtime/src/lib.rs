@@ -78,8 +78,8 @@ async fn changes(
 impl Realtime {
     async fn page(&self, user: UserId, delta: Delta, limit: usize) -> Result<ChangesView, ApiError> {
         let page = async {
-            match delta.page_after() {
-                Some(rev) => self.store.page(user, rev, limit).await.map(Some),
+            match delta.wanted() {
+                Some(at) => self.store.page(user, at, limit).await.map(Some),
                 None => Ok(None),
             }
         };

@@ -5,6 +5,9 @@ use std::time::Duration;
 use auth::test_support::{cookie, verifier};
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
+use contract::calendar::CalendarBody;
+use domain::calendar::Calendar;
+use domain::priority::NamedPriority;
 use domain::{Draft, EventId, Notice, Origin, Priority, Recurrence, Repeat, Scope, Span};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -12,7 +15,7 @@ use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Kind, Seam};
 use serde_json::{Value, json};
-use store::{Error, NewUser, Plan, Profile, Snapshot};
+use store::{Error, NewUser, Plan, Profile, Revision, Snapshot};
 use tower::ServiceExt;
 
 use super::*;
@@ -136,13 +139,30 @@ impl World {
     }
 }
 
+/// As Google lists it.
+fn calendar() -> Calendar {
+    let body = json!({
+        "backgroundColor": "#16a765", "color": "#000000",
+        "metadata": {
+            "id": "ana@example.com", "etag": "1", "summary": "Ana", "provider": "google", "accessRole": "owner",
+            "conferenceProperties": { "allowedConferenceSolutionTypes": [] }, "defaultReminders": [],
+        },
+    });
+    serde_json::from_value::<CalendarBody>(body).unwrap().into_calendar(ANA, now())
+}
+
 fn id(number: u8) -> EventId {
     EventId::new([number; 12])
 }
 
+/// The events among changes.
+fn events(changes: &[Value]) -> Vec<&Value> {
+    changes.iter().filter(|change| ["event", "series"].contains(&change["kind"].as_str().unwrap())).collect()
+}
+
 /// A copy of the calendar as a client keeps one: titles by id.
 fn apply(copy: &mut std::collections::BTreeMap<String, String>, changes: &[Value]) {
-    for change in changes {
+    for change in events(changes) {
         let id = change["_id"].as_str().unwrap().to_owned();
         if change["deleted"] == true {
             copy.remove(&id);
@@ -195,9 +215,12 @@ async fn a_copy_that_follows_the_log_page_by_page_is_what_is_stored() {
     world.save(ANA, 11, "new", None).await;
     let (changes, cursor) = world.follow(ANA, Some(&cursor), 2).await;
     // Each once, as it is now, in the order of the log.
-    let ids: Vec<&str> = changes.iter().map(|change| change["_id"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = changes.iter().map(|change| change["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["event", "metadata", "event", "event"]);
+    let events = events(&changes);
+    let ids: Vec<&str> = events.iter().map(|change| change["_id"].as_str().unwrap()).collect();
     assert_eq!(ids, [id(3).to_string(), id(4).to_string(), id(11).to_string()]);
-    assert_eq!(changes[0], json!({ "_id": id(3).to_string(), "deleted": true }));
+    assert_eq!(*events[0], json!({ "kind": "event", "_id": id(3).to_string(), "deleted": true }));
     apply(&mut copy, &changes);
     assert_eq!(copy.get(&id(4).to_string()).unwrap(), "edited twice");
     assert_eq!((copy.len(), copy.contains_key(&id(3).to_string())), (10, false));
@@ -228,9 +251,37 @@ async fn a_series_is_told_once_with_its_rule() {
     let world = World::start().await;
     world.save(ANA, 1, "Standup", Some("RRULE:FREQ=DAILY;COUNT=5")).await;
     let (changes, _) = world.follow(ANA, None, 10).await;
-    assert_eq!(changes.len(), 1);
-    assert_eq!(changes[0]["recurrence"]["rule"], json!(["RRULE:FREQ=DAILY;COUNT=5"]));
-    assert_eq!(changes[0]["exceptions"], json!([]));
+    let events = events(&changes);
+    assert_eq!((events.len(), &events[0]["kind"]), (1, &json!("series")));
+    assert_eq!(events[0]["recurrence"]["rule"], json!(["RRULE:FREQ=DAILY;COUNT=5"]));
+    assert_eq!(events[0]["exceptions"], json!([]));
+}
+
+#[tokio::test]
+async fn a_copy_holds_priorities_calendars_and_the_metadata_too() {
+    let world = World::start().await;
+    let (changes, cursor) = world.follow(ANA, None, 1).await;
+    let kinds: Vec<&str> = changes.iter().map(|change| change["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["metadata", "priority", "priority", "priority", "priority"]);
+    assert_eq!(changes[0]["google"]["connectionState"], "NOT_CONNECTED");
+    let mut names: Vec<&str> = changes[1..].iter().map(|change| change["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["relationships", "self", "unassigned", "work"]);
+
+    let known = world.store.priorities(ANA).await.unwrap();
+    let (gone, at) = (known[0].clone(), world.clock.now());
+    let plan = |_: &[NamedPriority]| Ok::<_, Error>((Revision::removal(gone.clone()), ()));
+    world.store.revise(ANA, at, plan).await.unwrap();
+    world.store.put_calendars(ANA, &[calendar()], at).await.unwrap();
+    world.notice(ANA).await;
+    let (changes, cursor) = world.follow(ANA, Some(&cursor), 1).await;
+    assert_eq!(changes[0], json!({ "kind": "priority", "_id": gone.id, "deleted": true }));
+    assert_eq!(
+        (&changes[1]["kind"], &changes[1]["metadata"]["summary"]),
+        (&json!("calendar"), &json!("Ana"))
+    );
+    assert_eq!((&changes[2]["kind"], changes.len()), (&json!("metadata"), 3));
+    assert_eq!(world.follow(ANA, Some(&cursor), 1).await.0, [] as [Value; 0]);
 }
 
 #[tokio::test]
@@ -244,7 +295,7 @@ async fn a_cursor_that_was_made_up_or_is_somebody_elses_is_a_reset_and_never_dat
         assert_eq!((&page["reset"], &page["changes"]), (&json!(true), &json!([])), "{foreign}");
         // From where the answer leads, everything follows.
         let (changes, _) = world.follow(BEN, page["cursor"].as_str(), 10).await;
-        assert_eq!(changes.len(), 1, "{foreign}");
+        assert_eq!(events(&changes).len(), 1, "{foreign}");
     }
 }
 
@@ -257,7 +308,7 @@ async fn a_cursor_that_outlived_the_history_is_a_reset() {
     assert_eq!(world.changes(ANA, Some(&cursor), 10).await["reset"], false);
     world.clock.set(now() + TimeDelta::days(31));
     assert_eq!(world.changes(ANA, Some(&cursor), 10).await["reset"], true);
-    assert_eq!(world.follow(ANA, None, 1).await.0.len(), 2);
+    assert_eq!(events(&world.follow(ANA, None, 1).await.0).len(), 2);
 }
 
 #[tokio::test]

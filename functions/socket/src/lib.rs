@@ -6,8 +6,9 @@
 
 use auth::ticket::SocketTicket;
 use contract::socket::SocketFrame;
-use futures_util::future::{try_join, try_join3};
-use realtime::socket::{Admission, Answer, Post, PostError, Refused, Visit};
+use domain::UserId;
+use futures_util::future::{try_join, try_join_all, try_join3};
+use realtime::socket::{Admission, Answer, Post, PostError, Refused, Visit, surplus};
 use runtime::http::Web;
 use runtime::socket::{Event, Kind};
 use seam::{Class, Clock};
@@ -100,7 +101,21 @@ impl<P: Post> Sockets<P> {
         let ticket = self.store.ticket(&hash, now).await?.ok_or(Refused::Ticket)?;
         let session = self.store.session(ticket.user, ticket.session).await?;
         let admission = Admission::of_ticket(id, Some(ticket), session.as_ref(), now)?;
-        Ok(self.store.connect(&hash, &admission.socket).await?)
+        self.store.connect(&hash, &admission.socket).await?;
+        self.make_room(admission.socket.user).await;
+        Ok(())
+    }
+
+    /// Closes the oldest connections of a user who has too many. Looked at after the new one is noted, so that of connects at the same time the
+    /// last one sees them all. It is no reason to refuse the new one that this fails: the next connect tries again.
+    async fn make_room(&self, user: UserId) {
+        let made = async {
+            let surplus = surplus(self.store.sockets(user).await?);
+            try_join_all(surplus.iter().map(|socket| self.end(socket))).await
+        };
+        if let Err(failure) = made.await {
+            tracing::warn!(%user, error = %failure, "the oldest sockets of a user could not be closed");
+        }
     }
 
     async fn message(&self, id: &SocketId, text: &str) -> Result<(), Failure> {
@@ -140,10 +155,12 @@ impl<P: Post> Sockets<P> {
                 sent => sent?,
             }
         }
-        if answer.is_last {
-            let forgotten = async { Ok(self.store.disconnect(socket.user, &socket.id).await?) };
-            try_join(forgotten, self.close(&socket.id)).await?;
-        }
+        if answer.is_last { self.end(socket).await } else { Ok(()) }
+    }
+
+    async fn end(&self, socket: &Socket) -> Result<(), Failure> {
+        let forgotten = async { Ok(self.store.disconnect(socket.user, &socket.id).await?) };
+        try_join(forgotten, self.close(&socket.id)).await?;
         Ok(())
     }
 

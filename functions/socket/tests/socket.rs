@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contract::auth::SessionHandle;
 use domain::{Notice, UserId};
 use local::table::TestTable;
-use realtime::socket::{Post, PostError};
+use realtime::socket::{LIMIT, Post, PostError};
 use runtime::http::{SameSite, Web};
 use runtime::socket::{Event, Kind};
 use seam::{Clock, Kind as Side, Random, Seam};
@@ -216,6 +216,20 @@ async fn a_session_that_ended_is_told_so_and_its_connection_closed() {
     assert_eq!(*world.gateway.closed.lock().unwrap(), ["c1"]);
     assert_eq!(world.known(ANA).await, 0);
     assert_eq!(world.connect("c2", Some(WEB), Some(&ticket)).await, 401);
+}
+
+#[tokio::test]
+async fn a_user_with_too_many_connections_loses_the_oldest_and_nobody_else_does() {
+    let world = World::start().await;
+    world.connected(BEN, "bens").await;
+    let mut later = now();
+    for number in 0..LIMIT + 2 {
+        world.connected(ANA, &format!("c{number}")).await;
+        later += TimeDelta::seconds(1);
+        world.clock.set(later);
+    }
+    assert_eq!(*world.gateway.closed.lock().unwrap(), ["c0", "c1"]);
+    assert_eq!((world.known(ANA).await, world.known(BEN).await), (LIMIT, 1));
 }
 
 #[tokio::test]

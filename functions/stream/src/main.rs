@@ -17,10 +17,9 @@ async fn main() -> Result<(), runtime::Error> {
     let web = Web::from_env(&mut env);
     let verifier = env.parse_with("SESSION_VERIFY_KEY", Verifier::from_base64);
     let cursors = env.parse_with("CURSOR_KEY", CursorKey::from_base64);
-    let mode = env.parse_or("STREAM_MODE", Mode::default());
     let poll = Duration::from_millis(env.parse_or("STREAM_POLL_MILLIS", 1000));
+    let policy = Policy::new(env.parse_or("STREAM_MODE", Mode::default())).polling_every(poll);
     let store = runtime::aws::store(&mut env).await;
     let ((web, verifier), cursors) = env.finish_with(web.zip(verifier).zip(cursors))?;
-    let policy = Policy::new(mode).polling_every(poll);
     run_streaming(router(Streams::new(store, verifier, cursors, Clock::system(), policy)), &web).await
 }

@@ -1,11 +1,16 @@
 //! `GET /api/changes`: the log of a user, for clients that keep a copy of the calendar.
 
+use domain::calendar::Calendar;
+use domain::priority::NamedPriority;
 use domain::{EventId, Record, Recurs, Refusal, Role, Series, Shown, Tag, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::CalendarView;
 use crate::event::EventView;
+use crate::priority::PriorityView;
+use crate::user::MetadataView;
 
-/// The header in which a list of events says from which cursor on its client has to be told: where the log ended before the list was read.
+/// The header in which a list says from which cursor on its client has to be told: where the log ended before the list was read.
 pub const CURSOR_HEADER: &str = "x-meridian-cursor";
 
 /// The most entries of the log that one answer covers.
@@ -52,23 +57,31 @@ pub struct ChangesView {
     pub reset: bool,
 }
 
-/// Something that changed.
+/// Something that changed: what it is, and how it is now.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ChangeView {
+    /// An event. One that stands in for an occurrence of a series says which series, and counts as long as the series lists it among its
+    /// exceptions.
+    Event(Kept<EventView>),
+    /// A series. Its occurrences are the client's to compute.
+    Series(Kept<SeriesView>),
+    /// A priority.
+    Priority(Kept<PriorityView>),
+    /// A calendar.
+    Calendar(Kept<CalendarView>),
+    /// The user's metadata: the settings, and how the connection to Google stands.
+    Metadata(Box<MetadataView>),
+}
+
+/// What a client keeps under an id.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum ChangeView {
-    /// An event as it is now. One that stands in for an occurrence of a series says which series, and counts as long as the series lists it among its
-    /// exceptions.
-    Event(Box<EventView>),
-    /// A series as it is now: the event it is made from, with its rule. Its occurrences are the client's to compute.
-    Series {
-        /// The event.
-        #[serde(flatten)]
-        event: Box<EventView>,
-        /// Occurrences that the rule makes and that are not shown as it makes them: another event stands in for each, or it is cancelled.
-        exceptions: Vec<EventId>,
-    },
-    /// An event that is gone.
-    Tombstone {
+pub enum Kept<T> {
+    /// It is there.
+    Here(Box<T>),
+    /// It is gone.
+    Gone {
         /// Its id.
         #[serde(rename = "_id")]
         id: String,
@@ -77,17 +90,45 @@ pub enum ChangeView {
     },
 }
 
+impl<T> Kept<T> {
+    /// Something that is there.
+    pub fn here(view: T) -> Self {
+        Self::Here(Box::new(view))
+    }
+
+    /// Something that is gone.
+    pub fn gone(id: impl ToString) -> Self {
+        Self::Gone { id: id.to_string(), deleted: true }
+    }
+}
+
+/// A series: the event it is made from, with its rule.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeriesView {
+    /// The event.
+    #[serde(flatten)]
+    pub event: EventView,
+    /// Occurrences that the rule makes and that are not shown as it makes them: another event stands in for each, or it is cancelled.
+    pub exceptions: Vec<EventId>,
+}
+
 impl ChangeView {
-    /// What is stored of an event of `user`, for the wire. `series` is the record of a series, if it is there.
-    pub fn new<'a>(user: UserId, record: Record, series: impl FnOnce(EventId) -> Option<&'a Record>) -> Self {
+    /// What is stored of an event of `user`. `series` is the record of a series, if it is there.
+    pub fn event<'a>(
+        user: UserId,
+        record: Record,
+        series: impl FnOnce(EventId) -> Option<&'a Record>,
+    ) -> Self {
         let Record { event, role, is_deleted, .. } = record;
-        let view = |event, recurs| Box::new(EventView::new(user, Shown { event, recurs }));
+        let view = |event, recurs| EventView::new(user, Shown { event, recurs });
         match role {
-            _ if is_deleted => Self::Tombstone { id: event.id.to_string(), deleted: true },
-            Role::Single => Self::Event(view(event, Recurs::No)),
+            Role::Series(_) if is_deleted => Self::Series(Kept::gone(event.id)),
+            _ if is_deleted => Self::Event(Kept::gone(event.id)),
+            Role::Single => Self::Event(Kept::here(view(event, Recurs::No))),
             Role::Series(series) => {
                 let exceptions = exceptions(event.id, &series);
-                Self::Series { event: view(event, Recurs::Base(series.rule())), exceptions }
+                let event = view(event, Recurs::Base(series.rule()));
+                Self::Series(Kept::here(SeriesView { event, exceptions }))
             }
             Role::Exception { series: id, .. } => {
                 let base = series(id).and_then(|base| Some((base, base.series()?)));
@@ -95,9 +136,25 @@ impl ChangeView {
                     Recurs::Occurrence { series: id, google_id: None, rule: [].into() },
                     |(base, series)| Recurs::occurrence_of(&base.event, series),
                 );
-                Self::Event(view(event, recurs))
+                Self::Event(Kept::here(view(event, recurs)))
             }
         }
+    }
+
+    /// A priority of `user`.
+    pub fn priority(user: UserId, priority: NamedPriority, is_deleted: bool) -> Self {
+        Self::Priority(match is_deleted {
+            true => Kept::gone(priority.id),
+            false => Kept::here(PriorityView::new(user, priority)),
+        })
+    }
+
+    /// A calendar of `user`.
+    pub fn calendar(user: UserId, calendar: Calendar, is_deleted: bool) -> Self {
+        Self::Calendar(match is_deleted {
+            true => Kept::gone(calendar.id),
+            false => Kept::here(CalendarView::new(user, calendar)),
+        })
     }
 }
 

@@ -2,13 +2,19 @@
 
 use std::collections::HashSet;
 
+use domain::calendar::Calendar;
+use domain::priority::NamedPriority;
 use domain::{EventId, Notice, Record, Rev, UserId, Views};
 use serde::Deserialize;
 
 use crate::item::EventItem;
 use crate::key::{self, Key};
-use crate::table::{Expression, Query};
+use crate::lists::{Entry, EntryItem};
+use crate::table::{Expression, Item, Query, sort_key};
 use crate::{Error, Store};
+
+/// The fewest entries of the log that a page from its start covers: more than what a new user finds, which all is at rev 0.
+const FIRST: usize = 8;
 
 /// What happened after a rev, folded: what a client needs to know to refresh its views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,17 +38,80 @@ pub struct Touched {
     pub views: Views,
 }
 
+/// Which part of the log is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageAt {
+    /// From the start, with what was there before any change.
+    Start,
+    /// After this rev.
+    After(Rev),
+}
+
 /// A part of the log, item by item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// What is stored of each event that changed, tombstones included, in the order of the log.
-    pub records: Vec<Record>,
+    /// What changed, tombstones included, in the order of the log.
+    pub items: Vec<LogItem>,
     /// The series of the exceptions among them, as they are now, whenever they changed.
     pub series: Vec<Record>,
     /// Up to where this is all; the rev asked for when there is nothing after it.
     pub upto: Rev,
     /// Whether there may be something after it.
     pub has_more: bool,
+}
+
+/// Something that a client may see, with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogItem {
+    /// What is stored of an event, a series or an exception.
+    Event(Record),
+    /// A priority.
+    Priority(ListItem<NamedPriority>),
+    /// A calendar.
+    Calendar(ListItem<Calendar>),
+    /// What clients are told beside that.
+    Notice(Rev, Notice),
+}
+
+/// An entry of a list, with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListItem<T> {
+    /// Its place.
+    pub rev: Rev,
+    /// As it is, or as it last was.
+    pub entry: T,
+    /// Whether it is gone.
+    pub is_deleted: bool,
+}
+
+impl LogItem {
+    /// Its place in the log.
+    pub fn rev(&self) -> Rev {
+        match self {
+            Self::Event(record) => record.rev,
+            Self::Priority(ListItem { rev, .. })
+            | Self::Calendar(ListItem { rev, .. })
+            | Self::Notice(rev, _) => *rev,
+        }
+    }
+
+    /// Reads an item of the table; `None` for one that is of no kind that stands in the log.
+    fn read(item: Item) -> Result<Option<Self>, Error> {
+        fn entry<T: Entry>(item: Item) -> Result<ListItem<T>, Error> {
+            let EntryItem { rev, entry, is_deleted, .. } = serde_dynamo::from_item(item)?;
+            Ok(ListItem { rev, entry, is_deleted })
+        }
+        let is_of = |list: &str| sort_key(&item).is_some_and(|sk| sk.starts_with(list));
+        Ok(Some(if sort_key(&item).is_some_and(key::is_event) {
+            Self::Event(serde_dynamo::from_item::<_, EventItem>(item).map(Record::from)?)
+        } else if is_of(NamedPriority::LIST) {
+            Self::Priority(entry(item)?)
+        } else if is_of(Calendar::LIST) {
+            Self::Calendar(entry(item)?)
+        } else {
+            return Ok(None);
+        }))
+    }
 }
 
 /// What the `rev` index holds.
@@ -74,33 +143,53 @@ impl Store {
         Ok(fold(rev, upto, self.logged(after(user, rev)?, None).await?))
     }
 
-    /// The events that changed after `rev`, oldest change first: about `limit` entries of the log, more only where a transaction ends later. One
-    /// query when there is nothing; two and a batch read when there is something.
+    /// What changed, oldest change first: about `limit` entries of the log, more only where a transaction ends later. One query when there is
+    /// nothing; two and a batch read when there is something.
     ///
-    /// For the same reason as [`Store::changes`] asks twice, what the first query met is read again. An event that has moved on beyond the page
+    /// For the same reason as [`Store::changes`] asks twice, what the first query met is read again. What has moved on beyond the page
     /// by then is left to the page that it moved to.
     ///
     /// # Errors
     /// Any error of the store.
-    pub async fn page(&self, user: UserId, rev: Rev, limit: usize) -> Result<Page, Error> {
-        let met = self.logged(after(user, rev)?, Some(limit)).await?;
+    pub async fn page(&self, user: UserId, at: PageAt, limit: usize) -> Result<Page, Error> {
+        let (first, limit) = match at {
+            PageAt::Start => (0, limit.max(FIRST)),
+            PageAt::After(rev) => (rev.saturating_add(1), limit),
+        };
+        let met = self.logged(between(user, first, Rev::MAX)?, Some(limit)).await?;
         let Some(upto) = met.iter().map(|entry| entry.rev).max() else {
-            return Ok(Page { records: Vec::new(), series: Vec::new(), upto: rev, has_more: false });
+            let upto = first.saturating_sub(1);
+            return Ok(Page { items: Vec::new(), series: Vec::new(), upto, has_more: false });
         };
         let has_more = met.len() >= limit;
-        let logged = self.logged(between(user, rev, upto)?, None).await?;
-        let events = logged.into_iter().map(|entry| entry.sk).filter(|sk| key::is_event(sk));
-        let keys: HashSet<Key> = events
-            .flat_map(|sk| key::series_of(user, &sk).into_iter().chain([Key::new(key::user(user), sk)]))
-            .collect();
-        let items = self.table.batch_get(&Vec::from_iter(keys)).await?;
-        let items: Result<Vec<EventItem>, _> = items.into_iter().map(serde_dynamo::from_item).collect();
-        let met: Vec<Record> = items?.into_iter().map(Record::from).collect();
-        let series = met.iter().filter(|record| record.series().is_some()).cloned().collect();
-        let is_here = |record: &Record| record.rev > rev && record.rev <= upto;
-        let mut records: Vec<Record> = met.into_iter().filter(is_here).collect();
-        records.sort_by_key(|record| record.rev);
-        Ok(Page { records, series, upto, has_more })
+        let logged = self.logged(between(user, first, upto)?, None).await?;
+        let mut keys = HashSet::new();
+        let mut items = Vec::new();
+        for Logged { sk, rev, notice, .. } in logged {
+            match notice {
+                Some(notice) => items.push(LogItem::Notice(rev, notice)),
+                None => {
+                    keys.extend(key::series_of(user, &sk).into_iter().chain([Key::new(key::user(user), sk)]))
+                }
+            }
+        }
+        let mut series = Vec::new();
+        let mut stored = self.table.batch_get(&Vec::from_iter(keys)).await?;
+        // What was there before any change has one rev.
+        stored.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
+        for item in stored {
+            let Some(item) = LogItem::read(item)? else { continue };
+            if let LogItem::Event(record) = &item
+                && record.series().is_some()
+            {
+                series.push(record.clone());
+            }
+            if (first..=upto).contains(&item.rev()) {
+                items.push(item);
+            }
+        }
+        items.sort_by_key(LogItem::rev);
+        Ok(Page { items, series, upto, has_more })
     }
 
     async fn logged(&self, condition: Expression, limit: Option<usize>) -> Result<Vec<Logged>, Error> {
@@ -115,12 +204,12 @@ fn after(user: UserId, rev: Rev) -> Result<Expression, Error> {
         .value(":rev", rev)
 }
 
-/// After the first rev and up to the second.
-fn between(user: UserId, rev: Rev, upto: Rev) -> Result<Expression, Error> {
+/// From the first rev to the second.
+fn between(user: UserId, from: Rev, upto: Rev) -> Result<Expression, Error> {
     Expression::new("pk = :pk AND #rev BETWEEN :from AND :upto")
         .name("#rev", "rev")
         .value(":pk", key::user(user))?
-        .value(":from", rev.saturating_add(1))?
+        .value(":from", from)?
         .value(":upto", upto)
 }
 

@@ -30,7 +30,7 @@ mod traversals;
 mod unfinished;
 mod users;
 
-pub use changes::{Changes, Page, Touched};
+pub use changes::{Changes, ListItem, LogItem, Page, PageAt, Touched};
 pub use connections::{CONNECTION, Channel, Connection, GoogleItems, SealedAccess};
 pub use cursor::{BadCursorKey, Cursor, CursorKey, NoCursor, Seal, Stage};
 pub use due::{Due, DueRow, SHARDS};

@@ -56,11 +56,11 @@ impl<T> Revision<T> {
 
 /// An entry as it lies in the table.
 #[derive(Serialize, Deserialize)]
-struct EntryItem<T> {
-    rev: Rev,
-    entry: T,
+pub(crate) struct EntryItem<T> {
+    pub rev: Rev,
+    pub entry: T,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_deleted: bool,
+    pub is_deleted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }

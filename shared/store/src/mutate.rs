@@ -9,7 +9,7 @@ use seam::Class;
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
 use crate::plan::{FamilyOf, Plan, Reads, Snapshot};
-use crate::table::{Expression, Item, Query};
+use crate::table::{Expression, Query, sort_key};
 use crate::unfinished::Work;
 use crate::{Error, Head, Store};
 
@@ -238,8 +238,4 @@ fn back_off() -> ExponentialBuilder {
         .with_max_delay(std::time::Duration::from_millis(400))
         .with_max_times(ATTEMPTS)
         .with_jitter()
-}
-
-fn sort_key(item: &Item) -> Option<&str> {
-    item.get("sk")?.as_s().ok().map(String::as_str)
 }

@@ -20,6 +20,11 @@ use crate::key::Key;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// The sort key of an item that was read whole.
+pub(crate) fn sort_key(item: &Item) -> Option<&str> {
+    item.get("sk")?.as_s().ok().map(String::as_str)
+}
+
 /// The most keys of one `BatchGetItem`.
 const BATCH_GET_LIMIT: usize = 100;
 /// How often unprocessed keys of a `BatchGetItem` are asked for again.

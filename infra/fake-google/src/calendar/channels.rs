@@ -106,16 +106,15 @@ pub(crate) async fn watch_events(
     Path(calendar): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
-    let mut world = google.world();
-    let calendar = caller.open(&world, &calendar, Access::ReadEvents)?;
-    if !world.books.get(&calendar).is_some_and(|book| book.is_pushing) {
-        let message = "Push notifications are not supported by this resource.";
-        return Err(Refusal::bad("pushNotSupportedForRequestedResource", message));
-    }
-    let path: String = url::form_urlencoded::byte_serialize(calendar.as_bytes()).collect();
-    let uri = format!("{}/calendar/v3/calendars/{path}/events?alt=json", google.url);
-    google.open_channel(&mut world, &caller.email, Watched::Events { calendar }, uri, wanted).map(Json)
+    watch(&google, &caller, &body, |world| {
+        let calendar = caller.open(world, &calendar, Access::ReadEvents)?;
+        if !world.books.get(&calendar).is_some_and(|book| book.is_pushing) {
+            let message = "Push notifications are not supported by this resource.";
+            return Err(Refusal::bad("pushNotSupportedForRequestedResource", message));
+        }
+        let path: String = url::form_urlencoded::byte_serialize(calendar.as_bytes()).collect();
+        Ok((Watched::Events { calendar }, format!("calendars/{path}/events")))
+    })
 }
 
 /// `POST /users/me/calendarList/watch`.
@@ -124,10 +123,10 @@ pub(crate) async fn watch_calendar_list(
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    caller.require(Access::ReadCalendarList)?;
-    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
-    let uri = format!("{}/calendar/v3/users/me/calendarList?alt=json", google.url);
-    google.open_channel(&mut google.world(), &caller.email, Watched::CalendarList, uri, wanted).map(Json)
+    watch(&google, &caller, &body, |_| {
+        caller.require(Access::ReadCalendarList)?;
+        Ok((Watched::CalendarList, "users/me/calendarList".to_owned()))
+    })
 }
 
 /// `POST /calendars/{calendar}/acl/watch`.
@@ -137,11 +136,11 @@ pub(crate) async fn watch_acl(
     Path(calendar): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
-    let mut world = google.world();
-    let calendar = caller.open(&world, &calendar, Access::ReadCalendar)?;
-    let uri = format!("{}/calendar/v3/calendars/{calendar}/acl?alt=json", google.url);
-    google.open_channel(&mut world, &caller.email, Watched::Acl { calendar }, uri, wanted).map(Json)
+    watch(&google, &caller, &body, |world| {
+        let calendar = caller.open(world, &calendar, Access::ReadCalendar)?;
+        let path = format!("calendars/{calendar}/acl");
+        Ok((Watched::Acl { calendar }, path))
+    })
 }
 
 /// `POST /users/me/settings/watch`.
@@ -150,10 +149,24 @@ pub(crate) async fn watch_settings(
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    caller.require(Access::ReadCalendar)?;
-    let wanted = Wanted::parse(&object(&body)?, google.is_loopback_http_allowed, google.now())?;
-    let uri = format!("{}/calendar/v3/users/me/settings?alt=json", google.url);
-    google.open_channel(&mut google.world(), &caller.email, Watched::Settings, uri, wanted).map(Json)
+    watch(&google, &caller, &body, |_| {
+        caller.require(Access::ReadCalendar)?;
+        Ok((Watched::Settings, "users/me/settings".to_owned()))
+    })
+}
+
+/// Opens a channel on what the caller may watch, with its path.
+fn watch(
+    google: &Google,
+    caller: &Caller,
+    body: &Bytes,
+    allowed: impl FnOnce(&World) -> Result<(Watched, String), Refusal>,
+) -> Result<Json<Value>, Refusal> {
+    let wanted = Wanted::parse(&object(body)?, google.is_loopback_http_allowed, google.now())?;
+    let mut world = google.world();
+    let (watched, path) = allowed(&world)?;
+    let uri = format!("{}/calendar/v3/{path}?alt=json", google.url);
+    google.open_channel(&mut world, &caller.email, watched, uri, wanted).map(Json)
 }
 
 /// `POST /channels/stop`.

@@ -14,7 +14,7 @@ use domain::Record;
 use seam::{Kind, Seam};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::Store;
+use store::{ListItem, LogItem, PageAt, Store};
 
 use crate::cloud::Inner;
 use crate::control::with;
@@ -31,7 +31,7 @@ pub(super) struct Whose {
     email: Email,
 }
 
-/// An event's last change.
+/// The last change of something.
 #[derive(Serialize)]
 struct Entry {
     rev: u64,
@@ -48,11 +48,34 @@ pub(super) async fn log(State(cloud): State<Weak<Inner>>, Query(whose): Query<Wh
         let login = store.login(&whose.email).await?.context("nobody has signed up with this address")?;
         let head = store.head(login.user).await?;
         let from = head.seq.saturating_sub(REVS as u64);
-        let page = store.page(login.user, from, REVS).await?;
-        let entries: Vec<Entry> = page.records.into_iter().rev().map(Entry::from).collect();
+        let page = store.page(login.user, PageAt::After(from), REVS).await?;
+        let entries: Vec<Entry> = page.items.into_iter().rev().map(Entry::from).collect();
         Ok(Json(json!({ "user": login.user, "seq": head.seq, "entries": entries })).into_response())
     })
     .await
+}
+
+impl From<LogItem> for Entry {
+    fn from(item: LogItem) -> Self {
+        match item {
+            LogItem::Event(record) => record.into(),
+            LogItem::Priority(ListItem { rev, entry, is_deleted }) => {
+                Self::of_list(rev, entry.id.to_string(), entry.name.to_string(), is_deleted)
+            }
+            LogItem::Calendar(ListItem { rev, entry, is_deleted }) => {
+                Self::of_list(rev, entry.id.to_string(), entry.listing.summary, is_deleted)
+            }
+            LogItem::Notice(rev, notice) => {
+                Self { rev, key: "notice".to_owned(), content: format!("{notice:?}"), state: "" }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn of_list(rev: u64, key: String, content: String, is_deleted: bool) -> Self {
+        Self { rev, key, content, state: if is_deleted { "deleted" } else { "" } }
+    }
 }
 
 impl From<Record> for Entry {

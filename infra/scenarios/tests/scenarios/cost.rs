@@ -1,8 +1,13 @@
 //! What requests cost in the store: the figures that the design promises, counted by the functions themselves.
 
+use std::path::Path;
+
 use local::Entry;
 use reqwest::Method;
 use scenarios::{TestApp, all_day, eventually, id, timed};
+use serde_json::json;
+
+use crate::socket::Socket;
 
 const PASSWORD: &str = "correct horse 1";
 
@@ -39,7 +44,8 @@ async fn a_request_goes_to_the_store_as_often_as_it_must() {
     browser.refresh().await.is(200);
     let event = format!("/api/event/{}", id(21));
     for (trigger, most) in [
-        ("GET /api/event", 1),
+        // Where the log ends, then all queries side by side.
+        ("GET /api/event", 2),
         ("POST /api/event", 2),
         (&*format!("PUT {event}"), 2),
         (&*format!("DELETE {event}"), 2),
@@ -50,6 +56,68 @@ async fn a_request_goes_to_the_store_as_often_as_it_must() {
     ] {
         let rounds = rounds(&app, trigger).await;
         assert!(rounds >= 1 && rounds <= most, "{trigger}: {rounds} rounds");
+    }
+}
+
+/// Read units, write units and rounds of something, as `infra/deploy/cost.py` reckons with them.
+fn reckoned(what: &str) -> [f64; 3] {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/cost.py");
+    let table = std::fs::read_to_string(table).unwrap();
+    let line = table.lines().find_map(|line| line.trim().strip_prefix(&format!("\"{what}\": (")));
+    let numbers = line.unwrap_or_else(|| panic!("the table has no {what:?}")).split(", ");
+    Vec::from_iter(numbers.take(3).map(|number| number.parse().unwrap())).try_into().unwrap()
+}
+
+fn units(entry: &Entry) -> [f64; 3] {
+    let rounds = u32::try_from(entry.round_trips().unwrap()).unwrap();
+    [entry.read_units().unwrap(), entry.write_units().unwrap(), rounds.into()]
+}
+
+#[tokio::test]
+async fn hearing_of_changes_costs_what_the_table_of_costs_reckons_with() {
+    let app = TestApp::start_with(|options| {
+        options.parameters.insert("StreamMode".to_owned(), "poll".to_owned());
+    })
+    .await;
+    let browser = app.person().await;
+    app.quiesce().await;
+    app.cloud().clear_journal();
+    let (mut socket, _) = Socket::open(&browser, None).await;
+    let ticket = units(&newest(&app, "POST /api/realtime/ticket").await);
+    assert_eq!(ticket, reckoned("a ticket is drawn"));
+    assert_eq!(units(&newest(&app, "socket $connect").await), reckoned("a socket is opened"));
+
+    app.quiesce().await;
+    app.cloud().clear_journal();
+    socket.say(json!({ "type": "ping", "cursor": socket.cursor })).await;
+    socket.frame("PONG").await;
+    let ping = reckoned("hello, or a ping with a cursor; nothing was missed");
+    assert_eq!(units(&newest(&app, "socket $default").await), ping);
+
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    socket.frame("EVENT_CHANGED").await;
+    app.quiesce().await;
+    // The records of a transaction come together or one by one; whoever has to be asked for is asked for once.
+    let journal = app.cloud().journal();
+    let fanned_out = journal.iter().filter(|entry| entry.function == "fanout").map(units);
+    let sum = fanned_out.fold([0.0; 3], |sum, cost| [0, 1, 2].map(|at| sum[at] + cost[at]));
+    assert_eq!(sum, reckoned("`fanout` asks who is connected"));
+
+    drop(socket);
+    assert_eq!(units(&newest(&app, "socket $disconnect").await), reckoned("a socket is closed"));
+
+    let first = browser.stream().await;
+    first.end().await;
+    app.cloud().clear_journal();
+    browser.resume(&first.cursor()).await.end().await;
+    let opened = units(&newest(&app, "GET /api/events/stream").await);
+    assert_eq!(opened, reckoned("a stream is opened again; nothing was missed"));
+
+    for schedule in ["sweep", "watch-renewal"] {
+        app.cloud().clear_journal();
+        app.tick(schedule).await;
+        let entry = newest(&app, &format!("schedule {schedule}")).await;
+        assert_eq!(units(&entry), reckoned("a schedule finds nothing due"), "{schedule}");
     }
 }
 

@@ -135,6 +135,66 @@ async fn a_stranger_gets_nothing_and_changes_nothing_by_any_route() {
     assert_eq!(stream.names(), ["USER_METADATA", "SOMEDAY_EVENT_CHANGED"]);
 }
 
+/// What only the victim may see: names of his things, and who he is.
+fn secrets(victim: &Browser) -> [String; 4] {
+    ["Secret".to_owned(), "Plan".to_owned(), victim.user(), victim.email().to_owned()]
+}
+
+#[tokio::test]
+async fn every_route_of_the_template_tells_a_stranger_nothing_of_an_id_that_is_not_his() {
+    let app = TestApp::start().await;
+    let victim = victim(&app).await;
+    let priorities = victim.call(Method::GET, "/api/priority", None).await.ok();
+    let calendar = json!({
+        "backgroundColor": "#16a765", "color": "#000000",
+        "metadata": {
+            "id": "secret@example.com", "etag": "1", "summary": "Secret", "provider": "google", "accessRole": "owner",
+            "conferenceProperties": { "allowedConferenceSolutionTypes": [] }, "defaultReminders": [],
+        },
+    });
+    let calendar = victim.call(Method::POST, "/api/calendars", Some(&calendar)).await.ok();
+    let everything = async || {
+        let lists = ["/api/priority", "/api/calendars", "/api/changes"];
+        let mut read = Vec::new();
+        for path in lists {
+            read.push(victim.call(Method::GET, path, None).await.ok());
+        }
+        (all_of(&victim).await, read)
+    };
+    let before = everything().await;
+    let cursor = before.1[2]["cursor"].as_str().unwrap().to_owned();
+
+    let stranger = app.person().await;
+    let secrets = secrets(&victim);
+    let foreign = [json!(id(1)), json!(id(2)), priorities[0]["_id"].clone(), calendar["insertedId"].clone()];
+    let mut tried = 0;
+    for (method, path) in routes() {
+        if PUBLIC.contains(&(method.as_str(), path.as_str())) || path == "/api/signout" {
+            continue;
+        }
+        let method: Method = method.parse().unwrap();
+        for id in &foreign {
+            let path = path.replace("{id}", id.as_str().unwrap());
+            let bodies = [
+                json!({ "_id": id, "name": "mine", "key": "_id", "ids": [id], "title": "mine" }),
+                json!([{ "_id": id, "id": id, "order": 7, "selected": false }]),
+            ];
+            for body in bodies {
+                let path = format!("{path}?cursor={cursor}");
+                let body = Some(&body).filter(|_| method != Method::GET);
+                let answer = stranger.call(method.clone(), &path, body).await;
+                assert!(answer.status < 500, "{method} {path}: {} {}", answer.status, answer.text);
+                for secret in &secrets {
+                    assert!(!answer.text.contains(secret), "{method} {path} tells {secret}: {}", answer.text);
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 12 * 8, "{tried} requests");
+    assert_eq!(everything().await, before);
+}
+
 fn someday_plan() -> Value {
     someday(3, "Another plan", "2026-11-15", "2026-11-21", 1)
 }

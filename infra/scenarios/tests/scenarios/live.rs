@@ -49,6 +49,8 @@ async fn every_tab_of_the_user_hears_of_a_change_and_nobody_else() {
     for stream in [&one, &two, &other] {
         stream.frame(METADATA).await;
     }
+    // Each is held by a process of its own, and a third one writes.
+    assert_eq!(app.cloud().processes("stream").unwrap().len(), 3);
     ada.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
     for stream in [&one, &two] {
         assert_eq!(stream.frame(GRID).await.data, "{}");

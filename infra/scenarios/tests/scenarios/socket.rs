@@ -14,9 +14,9 @@ const SOMEDAY: &str = "SOMEDAY_EVENT_CHANGED";
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A page's socket, and where its client is.
-struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 async fn ticket(browser: &Browser) -> Value {
@@ -40,13 +40,13 @@ fn status(refused: Result<Socket, Error>) -> u16 {
 
 impl Socket {
     /// Connects from `cursor` on; returns what was missed, too.
-    async fn open(browser: &Browser, cursor: Option<&str>) -> (Self, Vec<Value>) {
+    pub(crate) async fn open(browser: &Browser, cursor: Option<&str>) -> (Self, Vec<Value>) {
         let mut socket = connect(&ticket(browser).await, WEB_URL).await.unwrap();
         let missed = socket.hello(cursor).await;
         (socket, missed)
     }
 
-    async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.stream.send(Message::text(message.to_string())).await.unwrap();
     }
 
@@ -77,7 +77,7 @@ impl Socket {
     }
 
     /// Reads up to a frame of this name.
-    async fn frame(&mut self, name: &str) -> Value {
+    pub(crate) async fn frame(&mut self, name: &str) -> Value {
         loop {
             let frame = self.next().await;
             if frame["type"] == name {

@@ -9,6 +9,16 @@ pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
 /// How long API Gateway keeps a connection at the most, and a little more.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(125);
 
+/// How many connections a user may have. A browser has one a tab; what has more leaks them, or means us ill: every change is posted to each.
+pub const LIMIT: usize = 20;
+
+/// Those of a user's connections that have to go: the oldest, beyond [`LIMIT`].
+pub fn surplus(mut sockets: Vec<Socket>) -> Vec<Socket> {
+    // All live equally long.
+    sockets.sort_by(|one, other| (other.expires_at, &other.id).cmp(&(one.expires_at, &one.id)));
+    sockets.split_off(LIMIT.min(sockets.len()))
+}
+
 /// A connect that was judged and found good, up to whether its ticket is still there when it is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
@@ -82,6 +92,24 @@ mod tests {
         for foreign in [None, Some("null"), Some("https://evil.example"), Some("https://app.example.evil")] {
             assert_eq!(Admission::of_origin(foreign, ours), Err(Refused::Origin), "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn the_oldest_connections_go_when_there_are_too_many() {
+        let socket = |number: usize| Socket {
+            id: SocketId::new(format!("c{number:02}")),
+            user: UserId::new([1; 12]),
+            session: SessionHandle::new([9; 16]),
+            epoch: "e".into(),
+            expires_at: NOW + TimeDelta::seconds(i64::try_from(number).unwrap()),
+        };
+        let surplus = |numbers: std::ops::Range<usize>| {
+            // In whatever order the table has them.
+            let sockets = surplus(numbers.rev().map(socket).collect());
+            sockets.into_iter().map(|socket| socket.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(surplus(0..LIMIT), Vec::<String>::new());
+        assert_eq!(surplus(0..LIMIT + 2), ["c01", "c00"]);
     }
 
     #[test]

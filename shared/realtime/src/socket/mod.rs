@@ -9,7 +9,7 @@ pub mod live;
 mod posts;
 mod visit;
 
-pub use admission::{Admission, LIFETIME, Refused, TICKET_LIFETIME};
+pub use admission::{Admission, LIFETIME, LIMIT, Refused, TICKET_LIFETIME, surplus};
 pub use posts::{Post, PostError, Posts};
 pub use visit::{Answer, Malformed, Visit};
 

@@ -5,6 +5,7 @@ mod cors;
 mod deadline;
 mod error;
 mod headers;
+mod listed;
 mod measure;
 mod session;
 
@@ -19,6 +20,7 @@ pub use body::{Body, Path, Query, RawBody};
 pub use cors::{SameSite, Web};
 pub use deadline::Deadline;
 pub use error::{ApiError, no_content};
+pub use listed::{Listed, Reader};
 pub use session::{Session, is_cross_site};
 
 use crate::Error;
