@@ -114,14 +114,12 @@ impl Delta {
         for item in items {
             changes.push(match item {
                 LogItem::Event(record) => {
-                    ChangeView::event(self.user, record, |id| series.iter().find(|base| base.event.id == id))
+                    ChangeView::event(self.user, *record, |id| series.iter().find(|base| base.event.id == id))
                 }
                 LogItem::Priority(ListItem { entry, is_deleted, .. }) => {
                     ChangeView::priority(self.user, entry, is_deleted)
                 }
-                LogItem::Calendar(ListItem { entry, is_deleted, .. }) => {
-                    ChangeView::calendar(self.user, entry, is_deleted)
-                }
+                LogItem::Calendar(item) => ChangeView::calendar(self.user, item.entry, item.is_deleted),
                 LogItem::Notice(_, notice) if !is_metadata_told && StreamEvent::of(&notice).is_some() => {
                     is_metadata_told = true;
                     metadata()
@@ -203,7 +201,7 @@ mod tests {
     }
 
     fn page(records: Vec<Record>, upto: Rev, has_more: bool) -> Page {
-        let items = records.into_iter().map(LogItem::Event).collect();
+        let items = records.into_iter().map(|record| LogItem::Event(Box::new(record))).collect();
         Page { items, series: Vec::new(), upto, has_more }
     }
 

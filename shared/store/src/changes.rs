@@ -64,11 +64,11 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogItem {
     /// What is stored of an event, a series or an exception.
-    Event(Record),
+    Event(Box<Record>),
     /// A priority.
     Priority(ListItem<NamedPriority>),
     /// A calendar.
-    Calendar(ListItem<Calendar>),
+    Calendar(Box<ListItem<Calendar>>),
     /// What clients are told beside that.
     Notice(Rev, Notice),
 }
@@ -89,9 +89,8 @@ impl LogItem {
     pub fn rev(&self) -> Rev {
         match self {
             Self::Event(record) => record.rev,
-            Self::Priority(ListItem { rev, .. })
-            | Self::Calendar(ListItem { rev, .. })
-            | Self::Notice(rev, _) => *rev,
+            Self::Calendar(item) => item.rev,
+            Self::Priority(ListItem { rev, .. }) | Self::Notice(rev, _) => *rev,
         }
     }
 
@@ -103,11 +102,12 @@ impl LogItem {
         }
         let is_of = |list: &str| sort_key(&item).is_some_and(|sk| sk.starts_with(list));
         Ok(Some(if sort_key(&item).is_some_and(key::is_event) {
-            Self::Event(serde_dynamo::from_item::<_, EventItem>(item).map(Record::from)?)
+            let item: EventItem = serde_dynamo::from_item(item)?;
+            Self::Event(Box::new(item.into()))
         } else if is_of(NamedPriority::LIST) {
             Self::Priority(entry(item)?)
         } else if is_of(Calendar::LIST) {
-            Self::Calendar(entry(item)?)
+            Self::Calendar(Box::new(entry(item)?))
         } else {
             return Ok(None);
         }))
@@ -182,7 +182,7 @@ impl Store {
             if let LogItem::Event(record) = &item
                 && record.series().is_some()
             {
-                series.push(record.clone());
+                series.push(Record::clone(record));
             }
             if (first..=upto).contains(&item.rev()) {
                 items.push(item);

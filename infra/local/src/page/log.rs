@@ -58,11 +58,12 @@ pub(super) async fn log(State(cloud): State<Weak<Inner>>, Query(whose): Query<Wh
 impl From<LogItem> for Entry {
     fn from(item: LogItem) -> Self {
         match item {
-            LogItem::Event(record) => record.into(),
+            LogItem::Event(record) => (*record).into(),
             LogItem::Priority(ListItem { rev, entry, is_deleted }) => {
                 Self::of_list(rev, entry.id.to_string(), entry.name.to_string(), is_deleted)
             }
-            LogItem::Calendar(ListItem { rev, entry, is_deleted }) => {
+            LogItem::Calendar(item) => {
+                let ListItem { rev, entry, is_deleted } = *item;
                 Self::of_list(rev, entry.id.to_string(), entry.listing.summary, is_deleted)
             }
             LogItem::Notice(rev, notice) => {
