@@ -1,5 +1,6 @@
 //! The routes in process, on a table made from the bundle's own template.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auth::test_support::{cookie, verifier};
@@ -272,7 +273,7 @@ async fn a_copy_holds_priorities_calendars_and_the_metadata_too() {
     let (gone, at) = (known[0].clone(), world.clock.now());
     let plan = |_: &[NamedPriority]| Ok::<_, Error>((Revision::removal(gone.clone()), ()));
     world.store.revise(ANA, at, plan).await.unwrap();
-    world.store.put_calendars(ANA, &[calendar()], at).await.unwrap();
+    world.store.put_calendars(ANA, &[calendar()], &BTreeSet::new(), at).await.unwrap();
     world.notice(ANA).await;
     let (changes, cursor) = world.follow(ANA, Some(&cursor), 1).await;
     assert_eq!(changes[0], json!({ "kind": "priority", "_id": gone.id, "deleted": true }));
