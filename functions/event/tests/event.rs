@@ -81,8 +81,7 @@ impl World {
             store.create_user(new, now()).await.unwrap();
         }
         let (clock, random) = (Clock::fixed(now()), Random::seeded(7));
-        let events =
-            Events { store: store.clone(), verifier: verifier(), cursors: cursors(), clock, random };
+        let events = Events { store: store.clone(), verifier: verifier(), cursors: cursors(), clock, random };
         let web = Web::new("http://localhost:9080".parse().unwrap(), [], SameSite::Lax);
         Self { _table: table, store, router: service(router(events), &web) }
     }
