@@ -101,6 +101,8 @@ pub(crate) struct World {
     /// The newest commit, µs since the epoch; no two commits share one.
     pub newest: i64,
     pub random: StdRng,
+    /// Every secret that was ever drawn or given to us: none of them belongs into a log.
+    pub secrets: Vec<String>,
     pub keys: Keys,
     pub accounts: BTreeMap<String, Account>,
     pub grants: Grants,
@@ -124,6 +126,7 @@ impl World {
         Ok(Self {
             newest: 0,
             random: StdRng::seed_from_u64(seed),
+            secrets: Vec::new(),
             keys: Keys::load()?,
             accounts: BTreeMap::new(),
             grants: Grants::default(),
@@ -164,7 +167,9 @@ impl World {
 
     /// Unguessable text of `length` letters and digits.
     pub(crate) fn secret(&mut self, length: usize) -> String {
-        Alphanumeric.sample_string(&mut self.random, length)
+        let secret = Alphanumeric.sample_string(&mut self.random, length);
+        self.secrets.push(secret.clone());
+        secret
     }
 
     /// An event id as Google makes them: 26 base32hex digits.

@@ -29,7 +29,7 @@ pub mod table;
 pub mod template;
 
 pub use cloud::{Cloud, Options, StillBusy};
-pub use console::Output;
+pub use console::{Output, Transcript};
 pub use google::Google;
 pub use journal::Entry;
 pub use lambda::pool::Process;

@@ -7,7 +7,7 @@ use auth::access::Signer;
 use contract::auth::AccessPayload;
 use fake_sqs::NewMessage;
 use local::keys::Keys;
-use local::{Cloud, Options};
+use local::{Cloud, Options, Transcript};
 use serde_json::json;
 
 use crate::browser::Browser;
@@ -25,6 +25,8 @@ pub struct TestApp {
     http: reqwest::Client,
     people: AtomicU32,
     polls: AtomicU32,
+    /// What functions wrote, queues handed out and browsers were answered.
+    transcript: Transcript,
 }
 
 impl TestApp {
@@ -48,6 +50,8 @@ impl TestApp {
         options.parameters.insert("StreamMode".to_owned(), "hold".to_owned());
         options.variables.insert("STREAM_POLL_MILLIS".to_owned(), "25".to_owned());
         adjust(&mut options);
+        let transcript = Transcript::default();
+        options.transcript = Some(transcript.clone());
         let cloud = Cloud::start(options).await.expect("the cloud starts");
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
         Self {
@@ -56,6 +60,7 @@ impl TestApp {
             http: http.expect("a client"),
             people: AtomicU32::new(0),
             polls: AtomicU32::new(0),
+            transcript,
         }
     }
 
@@ -69,6 +74,11 @@ impl TestApp {
         self.cloud.google().expect("there is a fake Google")
     }
 
+    /// Whether this was in a function's log, in a message, in an answer or in a frame.
+    pub fn has_said(&self, part: &str) -> bool {
+        !self.transcript.with(part).is_empty()
+    }
+
     /// Name of the queue of all work against Google.
     pub fn sync_queue(&self) -> &'static str {
         "SyncQueue.fifo"
@@ -76,7 +86,7 @@ impl TestApp {
 
     /// A browser that has never been here, at the web app's origin.
     pub fn browser(&self) -> Browser {
-        Browser::new(self.cloud.url(), self.http.clone())
+        Browser::new(self.cloud.url(), self.http.clone(), self.transcript.clone())
     }
 
     /// A browser with a person who has just signed up, under an address of their own.
@@ -118,5 +128,20 @@ impl TestApp {
         payload.iat -= 7_200;
         payload.exp -= 7_200;
         self.signer.sign(&payload).expect("a token")
+    }
+}
+
+/// What holds of every test, whatever it is about. A test that has failed already is not asked.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let Some(google) = self.cloud.google().filter(|_| !std::thread::panicking()) else { return };
+        for secret in google.secrets() {
+            let leaks = self.transcript.with(&secret);
+            assert!(leaks.is_empty(), "a secret of Google is in a log, a queue or an answer: {leaks:#?}");
+        }
+        let violations = google.violations();
+        assert!(violations.is_empty(), "Google's discovery document does not allow: {violations:#?}");
+        let breaches = google.quota_breaches();
+        assert!(breaches.is_empty(), "beyond what Google grants in a minute: {breaches:#?}");
     }
 }

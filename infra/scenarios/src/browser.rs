@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie_store::CookieStore;
+use local::Transcript;
 use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN};
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::{Value, json};
@@ -25,12 +26,14 @@ pub struct Browser {
     jar: Mutex<CookieStore>,
     /// Who signed in last.
     email: String,
+    /// Everything that it was answered.
+    transcript: Transcript,
 }
 
 impl Browser {
-    pub(crate) fn new(url: String, http: reqwest::Client) -> Self {
+    pub(crate) fn new(url: String, http: reqwest::Client, transcript: Transcript) -> Self {
         let base = Url::parse(&url).expect("the cloud has an address");
-        Self { base, http, jar: Mutex::default(), email: String::new() }
+        Self { base, http, jar: Mutex::default(), email: String::new(), transcript }
     }
 
     /// Address of whoever signed in last.
@@ -60,6 +63,7 @@ impl Browser {
         let name = format!("{} {}", request.method(), &url[Position::BeforePath..]);
         let response = client.execute(request).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let answer = Answer::read(name, response).await;
+        self.transcript.add(format!("{answer:?}"));
         let mut jar = self.jar.lock().expect("the jar");
         for cookie in answer.set_cookies() {
             // A removal is an error of its own kind: there is nothing to insert.
@@ -184,6 +188,7 @@ impl Browser {
             http: self.http.clone(),
             jar: Mutex::new(jar),
             email: self.email.clone(),
+            transcript: self.transcript.clone(),
         }
     }
 
@@ -274,13 +279,13 @@ impl Browser {
 
     /// Opens the event stream as a page does that was just loaded.
     pub async fn stream(&self) -> EventStream {
-        EventStream::open(self.bare(Method::GET, "/api/events/stream")).await
+        EventStream::open(self.bare(Method::GET, "/api/events/stream"), self.transcript.clone()).await
     }
 
     /// Opens the event stream as EventSource does after it was cut.
     pub async fn resume(&self, last_event_id: &str) -> EventStream {
         let request = self.bare(Method::GET, "/api/events/stream");
-        EventStream::open(request.header("last-event-id", last_event_id)).await
+        EventStream::open(request.header("last-event-id", last_event_id), self.transcript.clone()).await
     }
 }
 

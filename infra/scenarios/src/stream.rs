@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use local::Transcript;
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -86,12 +87,12 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) async fn open(request: RequestBuilder) -> Self {
+    pub(crate) async fn open(request: RequestBuilder, transcript: Transcript) -> Self {
         let response = request.send().await.unwrap_or_else(|error| panic!("the stream: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (changed, changes) = watch::channel(());
-        let reading = tokio::spawn(read(response, Arc::clone(&seen), changed));
+        let reading = tokio::spawn(read(response, Arc::clone(&seen), changed, transcript));
         Self { status, headers, seen, changes, reading }
     }
 
@@ -194,7 +195,12 @@ impl Drop for EventStream {
     }
 }
 
-async fn read(mut response: reqwest::Response, seen: Arc<Mutex<Seen>>, changed: watch::Sender<()>) {
+async fn read(
+    mut response: reqwest::Response,
+    seen: Arc<Mutex<Seen>>,
+    changed: watch::Sender<()>,
+    transcript: Transcript,
+) {
     let mut text = String::new();
     // A break is an end, too: a browser makes no difference.
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -202,6 +208,7 @@ async fn read(mut response: reqwest::Response, seen: Arc<Mutex<Seen>>, changed: 
         while let Some(end) = text.find("\n\n") {
             let block: String = text.drain(..end + 2).collect();
             seen.lock().expect("the frames").frames.push(Frame::parse(&block));
+            transcript.add(block);
             changed.send_replace(());
         }
     }

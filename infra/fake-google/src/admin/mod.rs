@@ -178,6 +178,14 @@ impl Google {
         self.world().journal.clear();
     }
 
+    /// What nobody but us and its owner may ever read: the client's secret, and the unguessable part of every code and token that was given
+    /// out and of every channel's.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.world().secrets.clone();
+        secrets.push(self.client.secret.clone());
+        secrets
+    }
+
     /// The requests that Google's discovery document does not allow; see [`Entry::violations`].
     pub fn violations(&self) -> Vec<Entry> {
         self.journal().into_iter().filter(|entry| !entry.violations.is_empty()).collect()

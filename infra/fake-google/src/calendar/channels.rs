@@ -282,6 +282,7 @@ impl Google {
             let message = format!("Channel id {} not unique", wanted.id);
             return Err(Refusal::bad("channelIdNotUnique", message));
         }
+        world.secrets.extend(wanted.token.clone());
         // Google answers with the stricter of what was asked for and its own limit of the day.
         let longest = world.quirks.channel_seconds.and_then(TimeDelta::try_seconds).unwrap_or(LONGEST);
         let mut channel = Channel {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::console::Output;
+use crate::console::{Output, Transcript};
 use crate::google::Google;
 
 /// Everything that can be chosen; [`Options::new`] suits a test.
@@ -39,6 +39,8 @@ pub struct Options {
     pub stream_poll: Option<Duration>,
     /// Where a line goes for each invocation, warning and mail.
     pub output: Output,
+    /// Keeps what functions write and queues hand out.
+    pub transcript: Option<Transcript>,
 }
 
 impl Options {
@@ -60,6 +62,7 @@ impl Options {
             redelivery: Duration::from_millis(500),
             stream_poll: None,
             output: Output::Silent,
+            transcript: None,
         }
     }
 }

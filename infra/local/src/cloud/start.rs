@@ -69,7 +69,7 @@ struct Functions {
 }
 
 pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
-    let console = Console::new(options.output);
+    let console = Console::new(options.output, options.transcript.clone());
     let reports = Reports { journal: Journal::new(console.clone()), activity: Activity::new(), console };
     let front = server::bind_front(options.port, server::FRONT).await?;
     if let Some(directory) = &options.data {

@@ -45,6 +45,7 @@ impl Logs {
     }
 
     fn take(&self, line: &str) {
+        self.console.note(line);
         let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
             if !line.trim().is_empty() {
                 self.show(line);

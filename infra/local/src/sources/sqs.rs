@@ -89,6 +89,7 @@ impl Mapping {
     async fn process(&self, batch: Vec<Received>) {
         let records: Vec<Value> = batch.iter().map(|message| self.record(message)).collect();
         let event = json!({ "Records": records }).to_string();
+        self.console.note(&event);
         let trigger = format!("queue {} ×{}", self.queue(), batch.len());
         let outcome = match self.pool.invoke(event.into(), trigger, Patience::Waits).await {
             Err(_) => BatchOutcome::Failed,

@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 use domain::{
-    EventId, GoogleEventId, ImportFlag, ImportOperation, ImportOutcome, ImportStatus, Job, Notice, Origin,
+    EventId, GoogleEventId, ImportFlag, ImportOperation, ImportOutcome, ImportProgress, ImportStatus, Job,
+    Notice, Origin,
 };
-use fake_google::Paging;
+use fake_google::{Fault as GoogleFault, Paging};
 use serde_json::json;
 use store::{Due, SHARDS};
 use sync::Effort;
@@ -40,7 +41,8 @@ async fn a_first_import_brings_all_events_and_tells_of_it() {
         calendars_count: Some(1),
     });
     let push = Notice::Wanted(Job::Push { user: world.user });
-    assert_eq!(world.notices().await, [Notice::ImportStarted, ended, push]);
+    let progress = Notice::ImportProgress(ImportProgress { done: 3, calendars: 1 });
+    assert_eq!(world.notices().await, [Notice::ImportStarted, progress, ended, push]);
 }
 
 #[tokio::test]
@@ -361,4 +363,18 @@ async fn what_was_left_to_send_is_sent_with_the_next_poll() {
     world.save(id(1), "Lunch").await;
     world.pull().await;
     assert_eq!(world.titles_at_google(), ["Lunch"]);
+}
+
+#[tokio::test]
+async fn what_is_logged_is_looked_at_for_secrets() {
+    let world = World::connected().await;
+    world.import().await;
+    world.google.inject(GoogleFault::refuse(
+        "calendar.events.list",
+        http::StatusCode::FORBIDDEN,
+        "rateLimitExceeded",
+    ));
+    assert!(world.run(&Job::Pull { user: world.user }).await.is_err());
+    assert!(world.has_logged("Google asks us to slow down"), "the log is read");
+    assert!(world.google.secrets().len() > 3, "there is something to look for");
 }

@@ -1,7 +1,8 @@
 //! Everything the runner touches, real or as real as it gets: the store on the template's table, the fake Google, the fake queue.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -33,6 +34,52 @@ const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
 
 /// An item before and after a change; empty where there is none.
 pub type Images = (serde_dynamo::Item, serde_dynamo::Item);
+
+/// All that is logged and all errors, of every test of this binary.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+    log
+});
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What holds of every test, whatever it is about. A test that has failed already is not asked.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let bodies = self.broker.peek(QUEUE).unwrap().into_iter().map(|message| message.body);
+        let texts: Vec<String> = bodies.chain([LOG.text()]).collect();
+        for secret in self.google.secrets() {
+            assert!(
+                texts.iter().all(|text| !text.contains(&secret)),
+                "{secret} is in a log, an error or a queue"
+            );
+        }
+        assert!(self.google.violations().is_empty(), "{:#?}", self.google.violations());
+        assert!(self.google.quota_breaches().is_empty(), "{:#?}", self.google.quota_breaches());
+    }
+}
 
 /// Faults in the order of the calls they name.
 #[derive(Default)]
@@ -71,11 +118,14 @@ impl World {
     /// One whose faults are those that the test orders.
     async fn ordered(notifications: Option<&str>) -> Self {
         let faults = Arc::new(Faults::default());
-        Self { faults: faults.clone(), ..Self::start(notifications, faults).await }
+        let mut world = Self::start(notifications, faults.clone()).await;
+        world.faults = faults;
+        world
     }
 
     /// One that is told of changes at this address, if any, and whose calls meet what `script` says.
     pub async fn start(notifications: Option<&str>, script: Arc<dyn Script>) -> Self {
+        LazyLock::force(&LOG);
         let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().unwrap());
         let table = TestTable::start().await.unwrap();
         let follow = clock.clone();
@@ -127,18 +177,35 @@ impl World {
         self.store.mutate(self.user, &[], now, plan).await.unwrap();
     }
 
+    /// The user is deleted, as far as jobs can tell.
+    pub async fn forget_user(&self) {
+        let key = |name: &str| AttributeValue::S(name.to_owned());
+        let table = &self.table;
+        let delete = table.client.delete_item().table_name(&table.table_name);
+        let user = format!("U#{}", self.user);
+        delete.key("pk", key(&user)).key("sk", key("HEAD")).send().await.unwrap();
+    }
+
     /// Lets time pass.
     pub fn pass(&self, time: TimeDelta) {
         self.clock.set(self.clock.now() + time);
     }
 
     pub async fn run(&self, job: &Job) -> Result<(), sync::Error> {
-        self.sync.run(job, self.effort(false)).await
+        self.try_with(job, self.effort(false)).await
     }
 
     /// A try after which there is none.
     pub async fn run_last(&self, job: &Job) -> Result<(), sync::Error> {
-        self.sync.run(job, self.effort(true)).await
+        self.try_with(job, self.effort(true)).await
+    }
+
+    async fn try_with(&self, job: &Job, effort: Effort) -> Result<(), sync::Error> {
+        let result = self.sync.run(job, effort).await;
+        if let Err(error) = &result {
+            writeln!(LOG.clone(), "{error} {error:?}").unwrap();
+        }
+        result
     }
 
     pub fn effort(&self, is_last_try: bool) -> Effort {
@@ -301,6 +368,9 @@ impl World {
         let records = answer.records.iter().map(|record| serde_json::to_value(record).unwrap());
         let images = records.map(|record| (image(&record, "OldImage"), image(&record, "NewImage")));
         (images.collect(), answer.next_shard_iterator)
+    /// Whether any test has logged this.
+    pub fn has_logged(&self, text: &str) -> bool {
+        LOG.text().contains(text)
     }
 
     /// How many calls of a method Google has seen.
