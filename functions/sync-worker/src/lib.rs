@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Job, UserId};
 use futures_util::future::join_all;
 use runtime::sqs::Message;
-use sync::{Effort, Error, Sync, describe};
+use sync::{Effort, Error, Pause, Sync, describe};
 
 /// How long a batch may work before its jobs hand the rest to further messages; the function itself has two minutes.
 const BUDGET: TimeDelta = TimeDelta::seconds(80);
@@ -62,9 +62,29 @@ impl Worker {
                 continue;
             }
             // What waits behind it would meet the same, and must not overtake it in the queue.
-            let behind = jobs.by_ref().flat_map(|(_, messages)| messages);
-            let all = messages.into_iter().chain(behind).collect();
+            let waiting: Vec<_> = std::iter::once((job, messages)).chain(jobs.by_ref()).collect();
+            let is_used_up = |(_, messages): &(Job, Vec<Message<Job>>)| {
+                messages.iter().any(|message| message.receive_count >= RECEIVES)
+            };
+            if error.is_wait() && waiting.iter().any(is_used_up) {
+                failed.extend(self.begin_anew(waiting).await);
+                continue;
+            }
+            let all = waiting.into_iter().flat_map(|(_, messages)| messages).collect();
             failed.extend(self.give_back(all, self.wait(receives, &error)).await);
+        }
+        failed
+    }
+
+    /// Has fresh messages take the place of those that the queue would give up: they have waited, and not failed. A job that cannot be sent
+    /// anew stays in its old messages.
+    async fn begin_anew(&self, waiting: Vec<(Job, Vec<Message<Job>>)>) -> Vec<String> {
+        let mut failed = Vec::new();
+        for (job, messages) in waiting {
+            if let Err(error) = self.sync.go_on(&job).await {
+                tracing::error!(%error, "a job that waits could not be sent anew");
+                failed.extend(messages.into_iter().map(|message| message.id));
+            }
         }
         failed
     }
@@ -79,10 +99,16 @@ impl Worker {
         messages.into_iter().map(|message| message.id).collect()
     }
 
-    /// Grows with each try, is never shorter than what the other side asks for, and differs a little from user to user.
+    /// Grows with each try, is never shorter than what the other side asks for, and differs a little from user to user. One who only waits for his
+    /// own turn waits as long as that takes.
     fn wait(&self, receives: u32, error: &Error) -> Duration {
+        let wish = error.retry_after().unwrap_or_default().min(LONGEST_WAIT);
+        if let Error::Later { why: Pause::Budget | Pause::Throttled, .. } = error {
+            // The queue counts whole seconds.
+            return wish + Duration::from_secs(1);
+        }
         let grown = FIRST_WAIT.saturating_mul(4_u32.saturating_pow(receives.saturating_sub(1)));
-        let wait = grown.max(error.retry_after().unwrap_or_default()).min(LONGEST_WAIT);
+        let wait = grown.min(LONGEST_WAIT).max(wish);
         let jitter = self.sync.random.below(u64::try_from(wait.as_millis() / 4).unwrap_or(0));
         wait + Duration::from_millis(jitter)
     }
@@ -103,7 +129,9 @@ fn fold(messages: Vec<Message<Job>>) -> Vec<(Job, Vec<Message<Job>>)> {
 fn log(job: &Job, receives: u32, error: &Error) {
     let (name, user) = describe(job);
     let class = error.class();
-    if error.is_retryable() && receives < RECEIVES {
+    if error.is_wait() {
+        tracing::info!(job = name, %user, receives, %error, "a job waits");
+    } else if error.is_retryable() && receives < RECEIVES {
         tracing::warn!(job = name, %user, receives, ?class, %error, "a job failed and will be tried again");
     } else {
         tracing::error!(job = name, %user, receives, ?class, %error, "a job failed");

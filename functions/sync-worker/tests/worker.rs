@@ -9,13 +9,14 @@ use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::{Job, UserId};
+use chrono::TimeDelta;
+use domain::{GoogleStatus, Job, UserId};
 use fake_sqs::{Broker, ManualClock};
 use google::{Google, Vault};
 use local::table::TestTable;
 use runtime::sqs::Message;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
-use store::Store;
+use store::{Breaker, Connection, NewUser, Plan, Profile, Snapshot, Store};
 use sync::{Queue, Sync};
 use sync_worker_function::{Worker, handle};
 
@@ -59,6 +60,44 @@ impl World {
             notifications: None,
         };
         Self { _table: table, worker: Worker { sync }, client, url, clock, outage }
+    }
+
+    /// Ana is connected, as far as can be told before Google is called.
+    async fn connect_ana(&self) {
+        let (store, now) = (&self.worker.sync.store, self.worker.sync.clock.now());
+        let (email, epoch) = (&"ana@example.com".parse().unwrap(), "epoch".to_owned());
+        let (profile, password_hash, google_sub, session) = (Profile::default(), None, None, None);
+        let new = NewUser { id: ANA, email, epoch, profile, password_hash, google_sub, session };
+        store.create_user(new, now).await.unwrap();
+        let connection = Connection {
+            sub: "ana".into(),
+            email: None,
+            picture: None,
+            scopes: Vec::new(),
+            sealed_refresh: "v1.".into(),
+            access: None,
+        };
+        let plan = |_: &Snapshot| -> Result<Plan, store::Error> {
+            let mut plan = Plan::of([]).google(GoogleStatus::connected(now));
+            plan.put_connection(store, ANA, &connection)?;
+            Ok(plan)
+        };
+        store.mutate(ANA, &[], now, plan).await.unwrap();
+    }
+
+    /// Has the function do what is received, and forgets what it has done, as Lambda does. Returns how often each was received.
+    async fn work(&self) -> Vec<u32> {
+        let messages = self.receive().await;
+        let known: Vec<_> =
+            messages.iter().map(|m| (m.id.clone(), m.receipt.clone(), m.receive_count)).collect();
+        let failed = handle(&self.worker, messages).await;
+        for (id, receipt, _) in &known {
+            if !failed.contains(id) {
+                let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+                delete.send().await.unwrap();
+            }
+        }
+        known.into_iter().map(|(_, _, receives)| receives).collect()
     }
 
     async fn send(&self, job: &Job, deduplication: &str) {
@@ -137,6 +176,30 @@ async fn what_failed_for_a_passing_reason_comes_back_soon_with_all_that_waits_be
     assert!(again.iter().all(|message| message.receive_count == 2));
     world.outage.0.store(false, Ordering::SeqCst);
     assert!(handle(&world.worker, again).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_only_waits_is_never_given_up_and_asks_no_more_often_than_it_must() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    let until = world.worker.sync.clock.now() + TimeDelta::hours(1);
+    let refused = Breaker { reason: "dailyLimitExceeded".into(), trips: 1, until };
+    world.worker.sync.store.open_breaker(&refused).await.unwrap();
+    world.send(&Job::Pull { user: ANA }, "1").await;
+    world.send(&Job::Push { user: ANA }, "2").await;
+    let mut received = Vec::new();
+    for _ in 0..11 {
+        let counts = world.work().await;
+        assert_eq!(counts.len(), 2, "both jobs are there: {received:?}");
+        received.push(counts[0]);
+        if counts[0] < 5 {
+            assert!(world.receive().await.is_empty(), "not at once");
+            world.clock.advance(Duration::from_secs(600));
+            assert!(world.receive().await.is_empty(), "not before the quarter of an hour");
+        }
+        world.clock.advance(Duration::from_secs(600));
+    }
+    assert_eq!(received, [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1], "fresh messages take their place in time");
 }
 
 #[test]

@@ -38,7 +38,10 @@ impl MetadataView {
     /// The metadata of a user with these settings and this connection.
     pub fn new(settings: Settings, google: Option<&GoogleStatus>, now: DateTime<Utc>) -> Self {
         let sync = google.map(|status| SyncFlags { import: status.import, incremental: status.import });
-        Self { settings, sync, google: GoogleView { connection_state: GoogleStatus::state(google, now) } }
+        let connection_state = GoogleStatus::state(google, now);
+        let paused = google.filter(|status| status.are_writes_paused(now));
+        let writes_paused_until = paused.and_then(|status| status.writes_paused_until);
+        Self { settings, sync, google: GoogleView { connection_state, writes_paused_until } }
     }
 }
 
@@ -48,6 +51,9 @@ impl MetadataView {
 #[expect(missing_docs, reason = "the fields are those of the wire")]
 pub struct GoogleView {
     pub connection_state: ConnectionState,
+    /// Not in the contract: until when Google takes no more writes of this user. The web app ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes_paused_until: Option<DateTime<Utc>>,
 }
 
 /// The two flags of the import.

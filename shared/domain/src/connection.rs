@@ -49,6 +49,9 @@ pub struct GoogleStatus {
     /// Whether there is a calendar of whose changes Google does not tell, so that it has to be asked often.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_polled: bool,
+    /// Until when Google takes no more writes of this user; what is to be written waits here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_paused_until: Option<DateTime<Utc>>,
 }
 
 impl GoogleStatus {
@@ -60,7 +63,13 @@ impl GoogleStatus {
             import_until: Some(import_until),
             watched_until: None,
             is_polled: false,
+            writes_paused_until: None,
         }
+    }
+
+    /// Whether Google takes no writes of this user at the moment.
+    pub fn are_writes_paused(&self, now: DateTime<Utc>) -> bool {
+        self.writes_paused_until.is_some_and(|until| now < until)
     }
 
     /// Whether an import runs and may be believed.

@@ -159,6 +159,20 @@ impl Error {
         self.reason() == Some(reason)
     }
 
+    /// How long Google wants us to wait, if it says.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the project or our client is refused, whoever the user is: only the operator can mend that.
+    pub fn concerns_everybody(&self) -> bool {
+        let is_refused = || matches!(self.reason(), Some(Reason::ProjectLimit | Reason::NotEnabled));
+        matches!(self, Self::BadClient) || is_refused()
+    }
+
     /// Whether only the user can give us access again.
     pub fn needs_reconnect(&self) -> bool {
         matches!(self, Self::Revoked) || self.is(Reason::MissingScope)
@@ -336,5 +350,17 @@ mod tests {
         assert!(Error::Revoked.needs_reconnect());
         assert_eq!(Error::BadClient.class(), Class::Bug);
         assert!(!Error::BadClient.needs_reconnect());
+    }
+
+    #[test]
+    fn what_concerns_everybody_is_the_operators_to_mend() {
+        assert!(Error::BadClient.concerns_everybody());
+        for reason in ["dailyLimitExceeded", "variableTermLimitExceeded", "accessNotConfigured"] {
+            assert!(answer(403, reason, "").concerns_everybody(), "{reason}");
+        }
+        for reason in ["rateLimitExceeded", "quotaExceeded", "forbidden", "insufficientPermissions"] {
+            assert!(!answer(403, reason, "").concerns_everybody(), "{reason}");
+        }
+        assert!(!Error::Revoked.concerns_everybody());
     }
 }

@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::key::{self, Key};
 use crate::table::{Expression, OnCondition, Query, Write};
 use crate::traversals::ListItem;
-use crate::{CalendarState, Error, ListState, Plan, Store};
+use crate::{Budget, CalendarState, Error, ListState, Plan, Store};
 
 /// The name of the condition on the refresh token: the user has connected anew meanwhile.
 pub const CONNECTION: &str = "connection";
+
+/// The name of the condition that no other Google account is connected.
+pub const ACCOUNT: &str = "account";
 
 const PREFIX: &str = "G#";
 
@@ -49,6 +52,23 @@ pub struct SealedAccess {
     pub expires_at: DateTime<Utc>,
 }
 
+/// A connection, and whether somebody asks for a new access token just now.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Renewal {
+    /// The connection.
+    #[serde(flatten)]
+    pub connection: Connection,
+    /// Milliseconds since the epoch.
+    renewing_until: Option<i64>,
+}
+
+impl Renewal {
+    /// Whether somebody asks at `now`.
+    pub fn is_pending(&self, now: DateTime<Utc>) -> bool {
+        self.renewing_until.is_some_and(|until| now.timestamp_millis() < until)
+    }
+}
+
 /// `CHANNEL#<id>`: to whom a notification belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
@@ -79,6 +99,8 @@ pub struct GoogleItems {
     pub calendars: Vec<CalendarState>,
     /// How far the reading of the list of calendars is, and of an import of them.
     pub list: ListState,
+    /// What the user's calls of the last minute come to.
+    pub budget: Budget,
 }
 
 /// Any item under `G#`, told by its members.
@@ -88,6 +110,7 @@ enum GoogleItem {
     Calendar(CalendarState),
     List(ListItem),
     Connection(Connection),
+    Budget(Budget),
 }
 
 fn connection_key(user: UserId) -> Key {
@@ -99,10 +122,10 @@ fn channel_key(channel: &str) -> Key {
 }
 
 impl Plan {
-    /// Stores a connection in place of any before it.
+    /// Stores a connection in place of any before it with the same account: two calendars of two accounts are never one.
     ///
     /// # Errors
-    /// [`Error::Shape`].
+    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`ACCOUNT`] when another account is connected.
     pub fn put_connection(
         &mut self,
         store: &Store,
@@ -110,7 +133,9 @@ impl Plan {
         connection: &Connection,
     ) -> Result<(), Error> {
         let item = connection_key(user).with(connection);
-        self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
+        let same =
+            Expression::new("attribute_not_exists(pk) OR sub = :sub").value(":sub", &connection.sub)?;
+        self.also.push(Write::put(&store.table, item, Some(same), OnCondition::Refuse(ACCOUNT))?);
         Ok(())
     }
 
@@ -157,15 +182,17 @@ impl Store {
             .value(":pk", key::user(user))?
             .value(":prefix", PREFIX)?;
         let items: Vec<GoogleItem> = self.table.query(Query { index: None, condition, limit: None }).await?;
-        let (mut connection, mut calendars, mut list) = (None, Vec::new(), ListState::default());
+        let (mut connection, mut calendars) = (None, Vec::new());
+        let (mut list, mut budget) = (ListState::default(), Budget::default());
         for item in items {
             match item {
                 GoogleItem::Calendar(state) => calendars.push(state),
                 GoogleItem::List(item) => list = item.list,
                 GoogleItem::Connection(item) => connection = Some(item),
+                GoogleItem::Budget(item) => budget = item,
             }
         }
-        Ok(connection.map(|connection| GoogleItems { connection, calendars, list }))
+        Ok(connection.map(|connection| GoogleItems { connection, calendars, list, budget }))
     }
 
     /// Stores a new access token and, if Google rotated it, a new refresh token, in place of those that came with `used`.
@@ -178,11 +205,63 @@ impl Store {
         used: &str,
         renewed: &Connection,
     ) -> Result<(), Error> {
-        let update = Expression::new("SET sealed_refresh = :refresh, access = :access")
+        let update = Expression::new("SET sealed_refresh = :refresh, access = :access REMOVE renewing_until")
             .value(":refresh", &renewed.sealed_refresh)?
             .value(":access", &renewed.access)?;
         let same = Expression::new("sealed_refresh = :used").value(":used", used)?;
         self.table.update(&connection_key(user), update, same, CONNECTION).await
+    }
+
+    /// Makes the caller the only one who asks for a new access token in place of that in `seen`, until `until`. `false` when somebody else
+    /// asks, or has asked. One write.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn claim_renewal(
+        &self,
+        user: UserId,
+        seen: &Connection,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let update =
+            Expression::new("SET renewing_until = :until").value(":until", until.timestamp_millis())?;
+        let free = "(attribute_not_exists(renewing_until) OR renewing_until <= :now)";
+        let same = "sealed_refresh = :used";
+        let unclaimed = match &seen.access {
+            Some(access) => Expression::new(format!("{same} AND {free} AND access.sealed = :access"))
+                .value(":access", &access.sealed)?,
+            None => Expression::new(format!("{same} AND {free} AND attribute_not_exists(access)")),
+        };
+        let unclaimed =
+            unclaimed.value(":used", &seen.sealed_refresh)?.value(":now", now.timestamp_millis())?;
+        match self.table.update(&connection_key(user), update, unclaimed, CONNECTION).await {
+            Ok(()) => Ok(true),
+            Err(Error::Condition(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a renewal that [`Store::claim_renewal`] did not give is getting on; `None` when there is no connection. One read.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn renewal(&self, user: UserId) -> Result<Option<Renewal>, Error> {
+        self.table.get(&connection_key(user)).await
+    }
+
+    /// Gives up what [`Store::claim_renewal`] gave: the next may try at once.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn release_renewal(&self, user: UserId, seen: &Connection) -> Result<(), Error> {
+        let update = Expression::new("REMOVE renewing_until");
+        let same = Expression::new("sealed_refresh = :used").value(":used", &seen.sealed_refresh)?;
+        match self.table.update(&connection_key(user), update, same, CONNECTION).await {
+            // Connected anew meanwhile, which is as good.
+            Err(Error::Condition(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// The look-up of a channel. One read.

@@ -5,6 +5,7 @@
 //! still is what was read. So revs are gap-free in commit order, and everything that tells of changes reads this one log.
 //! There is no global index and no `Scan`.
 
+mod budget;
 mod calendars;
 mod changes;
 mod connections;
@@ -30,8 +31,9 @@ mod traversals;
 mod unfinished;
 mod users;
 
+pub use budget::{BUDGET, Breaker, Budget};
 pub use changes::{Changes, ListItem, LogItem, Page, PageAt, Touched};
-pub use connections::{CONNECTION, Channel, Connection, GoogleItems, SealedAccess};
+pub use connections::{ACCOUNT, CONNECTION, Channel, Connection, GoogleItems, Renewal, SealedAccess};
 pub use cursor::{BadCursorKey, Cursor, CursorKey, NoCursor, Seal, Stage};
 pub use due::{Due, DueRow, SHARDS};
 pub use error::Error;
@@ -40,7 +42,7 @@ pub use lists::{Entry, Revision};
 pub use many::Named;
 pub use outbox::{Committed, LogEntry};
 pub use plan::{FamilyOf, Plan, Reads, Snapshot};
-pub use reconcile::{Issue, IssueKind, Position};
+pub use reconcile::{Issue, IssueKind, IssuePlace, NoPlace, Position};
 pub use resets::{RESET, Reset};
 pub use sessions::{Rotation, Session};
 pub use sockets::{Socket, SocketId, TICKET, Ticket};

@@ -1,15 +1,27 @@
 //! A user's permission at Google, for the length of a job.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use backon::{ConstantBuilder, Retryable};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GoogleStatus, Home, UserId};
 use google::oauth::AccessToken;
 use google::{Reason, Sealed, Secret, calendar};
-use store::{CalendarState, Connection, ListState, SealedAccess};
+use store::{Budget, CalendarState, Connection, ListState, SealedAccess};
 
+use crate::budget::Lease;
 use crate::{Error, Sync};
 
 /// An access token with less than this part of its life left is renewed first.
 const FRESH_PART: i32 = 5;
+/// For how long one worker may be the only one who asks for a new access token: longer than the call can take.
+const RENEWAL: TimeDelta = TimeDelta::seconds(40);
+/// How often, and how many times, the others look whether it is there: less long than a step may take. What is not there by then is worth
+/// another try of the job.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOKS: usize = 100;
+/// How often a worker waits for another one that then has failed.
+const ROUNDS: usize = 3;
 
 /// A connected user.
 pub(crate) struct Account {
@@ -18,6 +30,10 @@ pub(crate) struct Account {
     pub connection: Connection,
     pub calendars: Vec<CalendarState>,
     pub list: ListState,
+    /// What the user's calls come to.
+    pub budget: Budget,
+    /// What is left of the calls that were granted to this job; none before the first.
+    pub lease: Option<Lease>,
     /// Opened in this job.
     access: Option<Secret>,
 }
@@ -41,24 +57,29 @@ impl Account {
 impl Sync {
     /// The user's account; `None` when there is none or its access was withdrawn: then Google must not be called at all.
     pub(crate) async fn account(&self, user: UserId) -> Result<Option<Account>, Error> {
-        let (head, items) = tokio::join!(self.store.head(user), self.store.google(user));
+        let (head, items, breaker) =
+            tokio::join!(self.store.head(user), self.store.google(user), self.store.breaker());
         let head = match head {
             // Deleted while the job was queued.
             Err(store::Error::NoUser) => return Ok(None),
             other => other?,
         };
         let Some(status) = head.google.filter(|status| !status.is_revoked) else { return Ok(None) };
-        Ok(items?.map(|items| Account {
+        let Some(items) = items? else { return Ok(None) };
+        self.pass_breaker(breaker?)?;
+        Ok(Some(Account {
             user,
             status,
             connection: items.connection,
             calendars: items.calendars,
             list: items.list,
+            budget: items.budget,
+            lease: None,
             access: None,
         }))
     }
 
-    /// Calls Google with a valid access token. One that Google no longer accepts is renewed, once.
+    /// Calls Google within the user's budget and with a valid access token. One that Google no longer accepts is renewed, once.
     pub(crate) async fn call<T>(
         &self,
         account: &mut Account,
@@ -66,29 +87,74 @@ impl Sync {
     ) -> Result<T, Error> {
         let client = self.google.calendar()?;
         let access = self.access(account).await?;
-        match call(client, &access).await {
+        self.spend(account).await?;
+        let answer = match call(client, &access).await {
             Err(error) if error.is(Reason::Unauthorized) => {
                 let access = self.refresh(account).await?;
-                Ok(call(client, &access).await?)
+                self.spend(account).await?;
+                call(client, &access).await
             }
-            other => Ok(other?),
-        }
+            other => other,
+        };
+        self.heed(account, answer).await
     }
 
     async fn access(&self, account: &mut Account) -> Result<Secret, Error> {
         if let Some(access) = &account.access {
             return Ok(access.clone());
         }
+        match self.stored_access(account)? {
+            Some(access) => Ok(access),
+            None => self.refresh(account).await,
+        }
+    }
+
+    /// The access token that is stored, if it is still good.
+    fn stored_access(&self, account: &mut Account) -> Result<Option<Secret>, Error> {
         let now = self.clock.now();
         let stored = account.connection.access.as_ref().filter(|access| is_fresh(access, now));
-        let Some(stored) = stored else { return self.refresh(account).await };
+        let Some(stored) = stored else { return Ok(None) };
         let access = self.vault.open(account.user, &Sealed::from(stored.sealed.clone()))?;
         account.access = Some(access.clone());
-        Ok(access)
+        Ok(Some(access))
+    }
+
+    /// An access token in place of the one that is known, which is none, old, or refused. However many workers need one, one of them asks
+    /// Google, and the others wait until it is stored.
+    async fn refresh(&self, account: &mut Account) -> Result<Secret, Error> {
+        let (user, seen) = (account.user, account.connection.clone());
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            if self.store.claim_renewal(user, &seen, now, now + RENEWAL).await? {
+                let renewed = self.obtain(account).await;
+                if renewed.is_err() {
+                    self.store.release_renewal(user, &seen).await?;
+                }
+                return renewed;
+            }
+            account.connection = self.renewed_by_another(user, &seen).await?;
+            if account.connection.access != seen.access
+                && let Some(access) = self.stored_access(account)?
+            {
+                return Ok(access);
+            }
+        }
+        Err(Error::RenewalPending)
+    }
+
+    /// The connection as soon as it is another one than what was seen, or nobody asks for a new token any more.
+    async fn renewed_by_another(&self, user: UserId, seen: &Connection) -> Result<Connection, Error> {
+        let look = || async {
+            let stored = self.store.renewal(user).await?.ok_or(Error::Disconnected)?;
+            let is_pending = stored.connection == *seen && stored.is_pending(self.clock.now());
+            if is_pending { Err(Error::RenewalPending) } else { Ok(stored.connection) }
+        };
+        let again = ConstantBuilder::default().with_delay(LOOK_AGAIN).with_max_times(LOOKS);
+        look.retry(again).when(|error| matches!(error, Error::RenewalPending)).await
     }
 
     /// Makes a new access token and stores it, with the refresh token if Google rotated it, before it is used.
-    async fn refresh(&self, account: &mut Account) -> Result<Secret, Error> {
+    async fn obtain(&self, account: &mut Account) -> Result<Secret, Error> {
         let used = account.connection.sealed_refresh.clone();
         let refresh = self.vault.open(account.user, &Sealed::from(used.clone()))?;
         let renewed = self.google.oauth()?.refresh(&refresh).await?;

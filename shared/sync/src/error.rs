@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use seam::Class;
 
+use crate::budget::Pause;
 use crate::queue;
 
 /// A job could not be done, or not to its end.
@@ -33,6 +34,17 @@ pub enum Error {
     /// A step took so long that it was broken off.
     #[error("the time was up in the middle of a step")]
     OutOfTime,
+    /// Google is not to be called for a while. Nothing has failed.
+    #[error("{why}; to be tried again in {} s", wait.as_secs())]
+    Later {
+        /// Why not.
+        why: Pause,
+        /// For how long.
+        wait: Duration,
+    },
+    /// Another worker asks for a new access token and does not get it.
+    #[error("another worker's new access token is not there yet")]
+    RenewalPending,
     /// More changes than fit into one transaction: the same with fewer.
     #[error("too many changes for one transaction")]
     TooLarge,
@@ -56,7 +68,8 @@ impl Error {
             Self::Queue(error) => error.class(),
             Self::Superseded => Class::Conflict,
             Self::Disconnected => Class::Gone,
-            Self::NoSyncToken | Self::Restless | Self::OutOfTime => Class::Transient,
+            Self::Later { .. } => Class::Throttled,
+            Self::NoSyncToken | Self::Restless | Self::OutOfTime | Self::RenewalPending => Class::Transient,
             Self::TooLarge => Class::Bug,
         }
     }
@@ -64,7 +77,8 @@ impl Error {
     /// How long the other side wants us to wait, if it says.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Google(google::Error::Refused { retry_after, .. }) => *retry_after,
+            Self::Google(error) => error.retry_after(),
+            Self::Later { wait, .. } => Some(*wait),
             _ => None,
         }
     }
@@ -72,6 +86,11 @@ impl Error {
     /// Whether the job must be tried again before anything else is done for the user.
     pub fn is_retryable(&self) -> bool {
         self.class().is_retryable()
+    }
+
+    /// Whether the job only has to wait: however often that is so, it has not failed.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::Later { .. })
     }
 
     /// Whether this may be the fault of the one event that was sent, so that others are worth a try.

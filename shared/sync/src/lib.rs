@@ -7,10 +7,11 @@
 //! * `calendars` knows which calendars are synced; [`listing`] reads Google's list of them.
 //! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
-//! * `account` has the user's permission, `apply` the way of a page into the store.
+//! * `account` has the user's permission, `budget` how often Google may be called, `apply` the way of a page into the store.
 
 mod account;
 mod apply;
+mod budget;
 mod calendars;
 mod destination;
 pub mod due;
@@ -33,11 +34,12 @@ mod watch;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GoogleStatus, Job, Notice, UserId};
-use google::{Google, Vault};
+use google::{Google, Reason, Vault};
 use seam::{Clock, Random};
 use store::{Due, Plan, Snapshot, Store};
 use url::Url;
 
+pub use budget::Pause;
 pub use error::Error;
 pub use queue::Queue;
 pub use watch::{NotificationAddress, hash_of_token};
@@ -128,18 +130,43 @@ impl Sync {
             Ok(Progress::Done) => Ok(()),
             Ok(Progress::Unfinished) => self.go_on(job).await,
             Err(error) if error.needs_reconnect() => self.revoked(&account).await,
-            Err(error) => {
-                let is_final = effort.is_last_try || !error.is_retryable();
-                if is_final && matches!(job, Job::Import { .. }) {
-                    self.end_failed_import(&account, &error).await?;
-                }
-                Err(error)
-            }
+            Err(Error::Google(error)) if error.concerns_everybody() => Err(self.open_breaker(&error).await?),
+            Err(Error::Google(error)) if error.is(Reason::UserLimit) => self.pause_writes(&account).await,
+            // It has got on, and so will its continuation.
+            Err(Error::Later { why: Pause::Budget, .. }) if account.lease.is_some() => self.go_on(job).await,
+            Err(error) => self.failed(job, &account, error, effort.is_last_try).await,
         }
     }
 
-    /// Hands the rest of a job to a further message.
-    async fn go_on(&self, job: &Job) -> Result<(), Error> {
+    /// What is to be done about a job that could not be done now.
+    async fn failed(
+        &self,
+        job: &Job,
+        account: &Account,
+        error: Error,
+        is_last_try: bool,
+    ) -> Result<(), Error> {
+        let is_import = matches!(job, Job::Import { .. });
+        let is_final = match error {
+            Error::Later { why: Pause::Budget | Pause::Project, .. } => false,
+            _ => is_last_try || !error.is_retryable(),
+        };
+        if is_final && is_import {
+            self.end_failed_import(account, &error).await?;
+        }
+        let is_throttled = matches!(error, Error::Later { why: Pause::Throttled, .. });
+        if is_throttled && (is_import && is_final || Self::is_given_up(account)) {
+            tracing::error!(user = %account.user, %error, "a job is given up");
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Hands a job, or the rest of it, to a further message.
+    ///
+    /// # Errors
+    /// Any error of the queue.
+    pub async fn go_on(&self, job: &Job) -> Result<(), Error> {
         let unique = hex::encode(self.random.bytes::<16>());
         Ok(self.queue.send(job, &format!("on.{unique}")).await?)
     }

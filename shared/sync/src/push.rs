@@ -46,6 +46,10 @@ enum Sent {
 
 impl Sync {
     pub(crate) async fn push(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
+        if account.status.are_writes_paused(self.clock.now()) {
+            // The sweep comes by when that is over.
+            return Ok(Progress::Done);
+        }
         if account.calendars.is_empty() {
             // Nothing was read yet; the import will find what is to be sent.
             return Ok(Progress::Done);

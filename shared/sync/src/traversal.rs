@@ -4,7 +4,7 @@
 //! end of the calendar's turn.
 
 use domain::sync::Theirs;
-use domain::{EventId, Origin};
+use domain::{EventId, ImportProgress, Notice, Origin};
 use google::Reason;
 use google::calendar::{EventPage, Traversal};
 use store::{CalendarState, Checkpoint, Import, ListState, Plan, Snapshot};
@@ -100,8 +100,11 @@ impl Sync {
         let seen: Vec<EventId> = sorted.events.iter().map(Theirs::id).chain(unreadable).collect();
         let origin = if import.is_repair { Origin::Google } else { Origin::GoogleImport };
         let mark = (next.calendar.as_str(), import.traversal, pages);
+        let calendars = u32::try_from(import.pending.len() + import.read.len()).unwrap_or(u32::MAX);
+        let progress = ImportProgress { done: import.events + events, calendars };
         self.apply(account.user, &sorted.events, origin, |plan: &mut Plan, snapshot: &Snapshot| {
             plan.google = Some(leased(connected(snapshot)?, now));
+            plan.notices.push(Notice::ImportProgress(progress));
             plan.mark(&self.store, account.user, mark, &seen, now)?;
             plan.put_calendar(&self.store, account.user, &next)?;
             if let Some(list) = &list {

@@ -102,7 +102,7 @@ impl Sync {
             }
             Err(error) if error.is(Reason::BadAddress) => {
                 // It is polled. A wrong address is the operator's to mend; the users' calendars work all the same.
-                tracing::error!(user = %account.user, %error, "a calendar cannot be watched");
+                tracing::error!(alarm = "google", user = %account.user, %error, "a calendar cannot be watched");
                 return Ok(());
             }
             // Whether it is gone, its reading says.
