@@ -11,7 +11,7 @@ use google::oauth::{Client, Grant};
 use google::{Error as GoogleError, Identity, Secret};
 use http::StatusCode;
 use runtime::http::{ApiError, RawBody, Session};
-use store::{Error, GOOGLE, Plan, Snapshot};
+use store::{ACCOUNT, Error, GOOGLE, Login, Plan, Snapshot};
 
 use crate::password_routes::new_user;
 use crate::reply::{Caller, FormBody, Refused, begin, first};
@@ -33,13 +33,16 @@ pub async fn sign_in_up(
     let Found { user, joined_at, is_new_account } = find(&auth, &grant, &email, now).await?;
     let (handle, session) = begin(&auth, now);
     let expires_at = session.expires_at;
-    let view = view(user, email, joined_at, &grant.identity);
+    let view = view(user, email.clone(), joined_at, &grant.identity);
     let connection = google_account::connection(&auth.vault, user, &grant, now)?;
-    let (store, identity) = (&auth.store, &grant.identity);
+    let (store, identity, address) = (&auth.store, &grant.identity, &email);
     let plan = |snapshot: &Snapshot| {
         let mut plan = Plan::default();
         plan.claim_google(store, user, &identity.sub)?;
         plan.begin_session(store, user, handle, &session)?;
+        if is_new_account {
+            plan.prove_address(store, user, address)?;
+        }
         if let Some(connection) = &connection {
             plan.put_connection(store, user, connection)?;
         }
@@ -47,7 +50,13 @@ pub async fn sign_in_up(
         google_account::sign_in(&mut plan, user, &snapshot.head, connection.is_some(), now);
         Ok::<_, Error>(plan)
     };
-    store.mutate(user, &[], now, plan).await?;
+    match store.mutate(user, &[], now, plan).await {
+        Err(Error::Condition(ACCOUNT)) => {
+            let reason = "Another Google account is connected to this user. Please sign in with that one.";
+            return Err(Outcome::SignInUpNotAllowed { reason }.into());
+        }
+        other => other?,
+    };
     let outcome = Outcome::signed_in(view, Some(is_new_account));
     caller.give(&auth, first(user, handle), expires_at, Json(outcome))
 }
@@ -65,8 +74,11 @@ pub async fn connect(
         return Err(not_connected(format!("Google did not grant {scope}")).into());
     }
     let now = auth.clock.now();
-    let connection = google_account::connection(&auth.vault, user, &grant, now)?
-        .ok_or_else(|| not_connected("Google sent no refresh token"))?;
+    let connection = google_account::connection(&auth.vault, user, &grant, now)?;
+    // Google sends a refresh token with the first consent only; the one that is stored serves on.
+    if connection.is_none() && !has_connection(&auth, user, &grant).await? {
+        return Err(not_connected("Google sent no refresh token").into());
+    }
     let owner = auth.store.google_owner(&grant.identity.sub).await?;
     if owner.is_some_and(|owner| owner != user) {
         return Err(already_connected().into());
@@ -79,13 +91,26 @@ pub async fn connect(
         }
         let mut plan = Plan::default();
         plan.claim_google(store, user, &identity.sub)?;
-        plan.put_connection(store, user, &connection)?;
         plan.profile = google_account::with_picture(&snapshot.head.profile, identity);
-        google_account::connect(&mut plan, user, now);
+        match &connection {
+            Some(connection) => {
+                plan.put_connection(store, user, connection)?;
+                google_account::connect(&mut plan, user, now);
+            }
+            None => google_account::sign_in(&mut plan, user, &snapshot.head, false, now),
+        }
         Ok(plan)
     };
     store.mutate(user, &[], now, plan).await.map_err(ApiError::from)?;
     Ok(Json(Outcome::ok()))
+}
+
+/// Whether the user is connected with this very account, as far as Google has not said otherwise.
+async fn has_connection(auth: &Auth, user: UserId, grant: &Grant) -> Result<bool, ApiError> {
+    let (head, items) = tokio::try_join!(auth.store.head(user), auth.store.google(user))?;
+    let is_revoked = head.google.is_none_or(|status| status.is_revoked);
+    let is_same = items.is_some_and(|items| items.connection.sub == grant.identity.sub);
+    Ok(is_same && !is_revoked)
 }
 
 /// The user that a Google account stands for.
@@ -95,7 +120,8 @@ struct Found {
     is_new_account: bool,
 }
 
-/// Finds the user: by the account, else by its address if Google has verified that, else a new one.
+/// Finds the user: by the account, else by its address, else a new one. Google must have verified an address by which somebody is found or
+/// made: whoever it belongs to would find a stranger in their calendar.
 async fn find(auth: &Auth, grant: &Grant, email: &Email, now: DateTime<Utc>) -> Result<Found, Refused> {
     let identity = &grant.identity;
     let (owner, login) = auth.store.owners(&identity.sub, email).await?;
@@ -103,10 +129,13 @@ async fn find(auth: &Auth, grant: &Grant, email: &Email, now: DateTime<Utc>) -> 
         let joined_at = login.filter(|login| login.user == user).map_or(now, |login| login.joined_at);
         return Ok(Found { user, joined_at, is_new_account: false });
     }
+    if !identity.is_email_verified {
+        let reason = "Google has not verified this email address. Please sign in with your password.";
+        return Err(Outcome::SignInUpNotAllowed { reason }.into());
+    }
     if let Some(login) = login {
-        if !identity.is_email_verified {
-            let reason = "Google has not verified this email address. Please sign in with your password.";
-            return Err(Outcome::SignInUpNotAllowed { reason }.into());
+        if !login.is_proven {
+            evict(auth, email, &login).await?;
         }
         return Ok(Found { user: login.user, joined_at: login.joined_at, is_new_account: true });
     }
@@ -115,6 +144,14 @@ async fn find(auth: &Auth, grant: &Grant, email: &Email, now: DateTime<Utc>) -> 
     new.google_sub = Some(&identity.sub);
     auth.store.create_user(new, now).await?;
     Ok(Found { user, joined_at: now, is_new_account: true })
+}
+
+/// The address's owner is here. Whoever signed up with it before may be somebody else, who waited for this: their password and their sessions end.
+/// Done in this order, and before the address counts as proven, it is done again should it break off.
+async fn evict(auth: &Auth, email: &Email, login: &Login) -> Result<(), Error> {
+    tracing::warn!(user = %login.user, "a password for an address that was never proven is taken away");
+    auth.store.take_password(email, login).await?;
+    auth.store.end_sessions(login.user).await
 }
 
 fn view(user: UserId, email: Email, joined_at: DateTime<Utc>, identity: &Identity) -> UserView {
@@ -151,7 +188,12 @@ async fn exchange(auth: &Auth, client: &Client, code: GoogleCode) -> Result<Gran
             let message = "Google did not say who signed in. Please try again.";
             ApiError::new(StatusCode::BAD_REQUEST, "No id_token", message).internal(error)
         }
-        error => ApiError::of_class(error.class(), error),
+        error => {
+            if error.concerns_everybody() {
+                tracing::error!(alarm = "google", %error, "Google refuses our client");
+            }
+            ApiError::of_class(error.class(), error)
+        }
     })?;
     if grant.identity.sub.is_empty() {
         return Err(bad_exchange("Google did not say who signed in"));
@@ -194,6 +236,7 @@ impl From<ConnectError> for ApiError {
         match error {
             ConnectError::Refused(error) => error,
             ConnectError::Store(Error::Condition(GOOGLE)) => already_connected(),
+            ConnectError::Store(Error::Condition(ACCOUNT)) => email_mismatch(),
             ConnectError::Store(Error::NoUser) => {
                 ApiError::new(StatusCode::NOT_FOUND, CONNECT_FAILED, "User not found")
             }

@@ -88,14 +88,16 @@ impl Store {
         Ok(reset.filter(|reset| now < reset.expires_at))
     }
 
-    /// Sets the password that a permission is for, and uses it up. One write.
+    /// Sets the password that a permission is for, and uses it up: whoever has it reads the address's mail. One write.
     ///
     /// # Errors
     /// [`Error::Condition`] of [`RESET`] when the password was set since the permission was given; any error of the store.
     pub async fn change_password(&self, hash: &str, reset: &Reset, password_hash: &str) -> Result<(), Error> {
-        let update = Expression::new("SET password_hash = :hash, password_version = :next")
-            .value(":hash", password_hash)?
-            .value(":next", reset.password_version.saturating_add(1))?;
+        let update =
+            Expression::new("SET password_hash = :hash, password_version = :next, is_proven = :true")
+                .value(":hash", password_hash)?
+                .value(":true", true)?
+                .value(":next", reset.password_version.saturating_add(1))?;
         let condition = Expression::new("#user = :user AND password_version = :version")
             .name("#user", "user")
             .value(":user", reset.user)?

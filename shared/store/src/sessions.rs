@@ -6,10 +6,11 @@
 use chrono::{DateTime, Utc};
 use contract::auth::SessionHandle;
 use domain::UserId;
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{self, Key};
-use crate::table::{Expression, OnCondition, Write};
+use crate::table::{Expression, OnCondition, Query, Write};
 use crate::{Error, Plan, Store};
 
 /// The state of a session.
@@ -47,13 +48,21 @@ pub enum Rotation {
     Refused(Option<Session>),
 }
 
+const PREFIX: &str = "S#";
+
+/// What is read of a session that is to end.
+#[derive(Deserialize)]
+struct Stored {
+    sk: String,
+}
+
 /// The session whose item has this sort key.
 pub(crate) fn handle_of(sk: &str) -> Option<SessionHandle> {
-    sk.strip_prefix("S#")?.parse().ok()
+    sk.strip_prefix(PREFIX)?.parse().ok()
 }
 
 fn session_key(user: UserId, handle: SessionHandle) -> Key {
-    Key::new(key::user(user), format!("S#{handle}"))
+    Key::new(key::user(user), format!("{PREFIX}{handle}"))
 }
 
 pub(crate) fn write_session(
@@ -140,5 +149,20 @@ impl Store {
     /// Any error of the store.
     pub async fn end_session(&self, user: UserId, handle: SessionHandle) -> Result<(), Error> {
         self.table.delete(&session_key(user, handle)).await
+    }
+
+    /// Ends all sessions of a user. One query, and a write for each.
+    ///
+    /// # Errors
+    /// Any error of the store; some may have ended then.
+    pub async fn end_sessions(&self, user: UserId) -> Result<(), Error> {
+        let condition = Expression::new("pk = :pk AND begins_with(sk, :prefix)")
+            .value(":pk", key::user(user))?
+            .value(":prefix", PREFIX)?;
+        let query = Query { index: None, condition, limit: None };
+        let stored: Vec<Stored> = self.table.query(query).await?;
+        let handles = stored.iter().filter_map(|item| handle_of(&item.sk));
+        try_join_all(handles.map(|handle| self.end_session(user, handle))).await?;
+        Ok(())
     }
 }

@@ -29,6 +29,9 @@ pub struct Login {
     /// How often the password was set: a reset is for one of them, so the first one used ends all others.
     #[serde(default)]
     pub password_version: u32,
+    /// Whether somebody has shown that the address is theirs: by a mailed link, or by Google's word. Whoever signs up by password may give any.
+    #[serde(default)]
+    pub is_proven: bool,
     /// When the user came.
     pub joined_at: DateTime<Utc>,
 }
@@ -51,7 +54,7 @@ pub struct NewUser<'a> {
     pub profile: Profile,
     /// The password's PHC string, if the user comes by password.
     pub password_hash: Option<String>,
-    /// The Google account, if the user comes by Google.
+    /// The Google account, if the user comes by Google, which has verified the address then.
     pub google_sub: Option<&'a str>,
     /// The first session.
     pub session: Option<(SessionHandle, Session)>,
@@ -63,6 +66,10 @@ pub(crate) fn email_key(email: &Email) -> Key {
 
 fn google_key(sub: &str) -> Key {
     Key::single(format!("GOOGLE#{sub}"))
+}
+
+fn is_owned_by(user: UserId) -> Result<Expression, Error> {
+    Expression::new("#user = :user").name("#user", "user").value(":user", user)
 }
 
 fn is_free() -> Expression {
@@ -87,6 +94,23 @@ impl Plan {
         self.also.push(claim(store, user, sub)?);
         Ok(())
     }
+
+    /// Notes that the user's address has been shown to be theirs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`EMAIL`] when the address is not the user's any more.
+    pub fn prove_address(&mut self, store: &Store, user: UserId, email: &Email) -> Result<(), Error> {
+        let update = Expression::new("SET is_proven = :true").value(":true", true)?;
+        let own = is_owned_by(user)?;
+        self.also.push(Write::update(
+            &store.table,
+            &email_key(email),
+            update,
+            own,
+            OnCondition::Refuse(EMAIL),
+        )?);
+        Ok(())
+    }
 }
 
 impl Store {
@@ -95,8 +119,13 @@ impl Store {
     /// # Errors
     /// [`Error::Condition`] of [`EMAIL`] or [`GOOGLE`] when another user has the address or the account; any error of the store.
     pub async fn create_user(&self, new: NewUser<'_>, now: DateTime<Utc>) -> Result<(), Error> {
-        let login =
-            Login { user: new.id, password_hash: new.password_hash, password_version: 0, joined_at: now };
+        let login = Login {
+            user: new.id,
+            password_hash: new.password_hash,
+            password_version: 0,
+            is_proven: new.google_sub.is_some(),
+            joined_at: now,
+        };
         let head = Head::new(new.epoch, new.profile, now);
         // What a user begins with is no change: it has the rev of the head, and whoever begins to follow the log has read it.
         let defaults = self.default_priorities(new.id, now).into_iter();
@@ -125,6 +154,22 @@ impl Store {
     /// Any error of the store.
     pub async fn login(&self, email: &Email) -> Result<Option<Login>, Error> {
         self.table.get(&email_key(email)).await
+    }
+
+    /// Takes the password away that somebody has set for an address which was never shown to be theirs; only a reset sets another. A mail that
+    /// was sent for the old one is of no more use. One write.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the login is not what was read any more; any error of the store.
+    pub async fn take_password(&self, email: &Email, read: &Login) -> Result<(), Error> {
+        let update = Expression::new("SET password_version = :next REMOVE password_hash")
+            .value(":next", read.password_version.saturating_add(1))?;
+        let mut same = is_owned_by(read.user)?.value(":version", read.password_version)?;
+        same.text.push_str(" AND password_version = :version");
+        match self.table.update(&email_key(email), update, same, EMAIL).await {
+            Err(Error::Condition(_)) => Err(Error::Conflict),
+            other => other,
+        }
     }
 
     /// To whom a Google account belongs. One read.

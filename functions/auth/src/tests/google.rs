@@ -127,8 +127,74 @@ async fn an_address_links_to_its_user_only_when_google_has_verified_it() {
     assert_eq!(ada.user(), ada_here.user(), "the dice are the same");
     let answer = Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, false)).await;
     assert_eq!(answer.user(), ada_here.user());
-    let password = Browser::default().post(&app, "/api/signin", &sign_in(ADA, PASSWORD)).await;
-    assert_eq!(password.user(), ada_here.user());
+}
+
+#[tokio::test]
+async fn nobody_is_made_of_an_address_that_google_has_not_verified() {
+    let app = TestApp::start().await;
+    app.google.create_account(Account { is_verified: false, ..Account::new(ADA) });
+    let mut browser = Browser::default();
+    let answer = browser.post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, false)).await;
+    assert_eq!(answer.status_text(), "SIGN_IN_UP_NOT_ALLOWED");
+    assert!(browser.0.is_empty() && app.store.login(&ADA.parse().unwrap()).await.unwrap().is_none());
+}
+
+async fn reset_password(app: &TestApp, password: &str) {
+    let body = json!({"formFields": [{"id": "email", "value": ADA}]});
+    Browser::default().post(app, "/api/user/password/reset/token", &body).await;
+    let body = json!({"formFields": [{"id": "password", "value": password}], "token": app.mailed_token(), "method": "token"});
+    assert_eq!(Browser::default().post(app, "/api/user/password/reset", &body).await.status_text(), "OK");
+}
+
+#[tokio::test]
+async fn whoever_signed_up_first_with_somebody_elses_address_is_out_when_its_owner_comes_by_google() {
+    let app = TestApp::start().await;
+    // Eve waits in an account under Ada's address.
+    let (mut eve, waiting) = app.ada().await;
+    let mut other_eve = Browser::default();
+    other_eve.post(&app, "/api/signin", &sign_in(ADA, PASSWORD)).await;
+    let mut ada = Browser::default();
+    let answer = ada.post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, true)).await;
+    assert_eq!((answer.status_text().as_str(), answer.user()), ("OK", waiting.user()));
+    for eve in [&mut eve, &mut other_eve] {
+        assert_eq!(eve.refresh(&app).await.status, StatusCode::UNAUTHORIZED, "no session of hers goes on");
+    }
+    let again = Browser::default().post(&app, "/api/signin", &sign_in(ADA, PASSWORD)).await;
+    assert_eq!(again.status_text(), "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(ada.refresh(&app).await.status, StatusCode::OK, "the owner's does");
+
+    reset_password(&app, "battery staple 2").await;
+    let mut desktop = Browser::default();
+    assert_eq!(
+        desktop.post(&app, "/api/signin", &sign_in(ADA, "battery staple 2")).await.user(),
+        answer.user()
+    );
+    Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, false)).await;
+    assert_eq!(desktop.refresh(&app).await.status, StatusCode::OK, "what was set by mail stays");
+}
+
+#[tokio::test]
+async fn a_password_that_was_set_by_mail_before_stays_when_its_owner_comes_by_google() {
+    let app = TestApp::start().await;
+    let (mut browser, ada) = app.ada().await;
+    reset_password(&app, "battery staple 2").await;
+    let answer = Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, false)).await;
+    assert_eq!(answer.user(), ada.user());
+    assert_eq!(browser.refresh(&app).await.status, StatusCode::OK);
+    let again = Browser::default().post(&app, "/api/signin", &sign_in(ADA, "battery staple 2")).await;
+    assert_eq!(again.user(), ada.user());
+}
+
+#[tokio::test]
+async fn an_eviction_that_broke_off_in_the_middle_is_done_by_the_next_sign_in() {
+    let app = TestApp::start().await;
+    let (mut eve, _) = app.ada().await;
+    app.fail("DeleteItem", Fault::FailBefore);
+    let answer = Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, true)).await;
+    assert!(answer.status.is_server_error());
+    let answer = Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, true)).await;
+    assert_eq!(answer.status_text(), "OK");
+    assert_eq!(eve.refresh(&app).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -140,10 +206,7 @@ async fn a_google_user_gets_a_password_by_reset_and_nobody_by_signing_up() {
     assert_eq!(answer.json()["formFields"][0]["error"], "This email already exists. Please sign in instead.");
     let answer = eve.post(&app, "/api/signin", &sign_in(ADA, "battery staple 2")).await;
     assert_eq!(answer.status_text(), "WRONG_CREDENTIALS_ERROR");
-    let body = json!({"formFields": [{"id": "email", "value": ADA}]});
-    Browser::default().post(&app, "/api/user/password/reset/token", &body).await;
-    let body = json!({"formFields": [{"id": "password", "value": PASSWORD}], "token": app.mailed_token(), "method": "token"});
-    Browser::default().post(&app, "/api/user/password/reset", &body).await;
+    reset_password(&app, PASSWORD).await;
     assert_eq!(Browser::default().post(&app, "/api/signin", &sign_in(ADA, PASSWORD)).await.user(), user);
 }
 
@@ -223,6 +286,84 @@ async fn a_consent_without_a_lasting_permission_cannot_be_connected() {
         (400, Some("Google sent no refresh token"))
     );
     assert_eq!(app.state(answer.user()).await, ConnectionState::NotConnected);
+}
+
+/// Scenario 89.
+#[tokio::test]
+async fn a_second_consent_without_a_refresh_token_connects_with_the_first_ones() {
+    let app = TestApp::start().await;
+    let (mut ada, answer) = app.ada().await;
+    let user = answer.user();
+    assert_eq!(ada.post(&app, CONNECT, &app.code(ADA, SCOPES, true)).await.status, StatusCode::OK);
+    let before = app.store.google(user).await.unwrap().unwrap().connection;
+    app.set_google(user, |status| GoogleStatus {
+        import: ImportFlag::Completed,
+        import_until: None,
+        ..status
+    })
+    .await;
+    let rev = app.store.head(user).await.unwrap().seq;
+    assert_eq!(ada.post(&app, CONNECT, &app.code(ADA, SCOPES, false)).await.status, StatusCode::OK);
+    assert_eq!(app.store.google(user).await.unwrap().unwrap().connection, before);
+    assert_eq!(app.wanted(user, rev).await, [Job::Pull { user }]);
+    app.set_google(user, |status| GoogleStatus { is_revoked: true, ..status }).await;
+    let refused = ada.post(&app, CONNECT, &app.code(ADA, SCOPES, false)).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "that one was withdrawn");
+}
+
+/// Scenario 93: an address may come back with another account behind it.
+#[tokio::test]
+async fn another_google_account_of_the_same_address_is_never_merged_with_the_first() {
+    let app = TestApp::start().await;
+    let user = Browser::default().post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, true)).await.user();
+    let before = app.store.google(user).await.unwrap();
+    app.google.reset();
+    app.google.create_account(Account { sub: "another".into(), ..Account::new(ADA) });
+    let mut browser = Browser::default();
+    let answer = browser.post(&app, SIGN_IN_UP, &app.code(ADA, SCOPES, true)).await;
+    assert_eq!(answer.status_text(), "SIGN_IN_UP_NOT_ALLOWED");
+    assert!(browser.0.is_empty());
+    assert_eq!(app.store.google(user).await.unwrap(), before);
+    assert_eq!(app.store.google_owner("another").await.unwrap(), None);
+}
+
+/// Scenario 91.
+#[tokio::test]
+async fn a_code_is_good_once_with_its_own_verifier_and_no_code_is_none() {
+    let app = TestApp::start().await;
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let with_challenge = || {
+        let request = ConsentRequest {
+            code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".into()),
+            is_prompted: true,
+            ..ConsentRequest::new(ADA, SCOPES, CALLBACK)
+        };
+        google_body(&app.google.consent(request), CALLBACK)
+    };
+    let with_verifier = |mut body: Value, verifier: &str| {
+        body["redirectURIInfo"]["pkceCodeVerifier"] = verifier.into();
+        body
+    };
+    let good = with_verifier(with_challenge(), verifier);
+    let mut denied = google_body("", CALLBACK);
+    denied["redirectURIInfo"]["redirectURIQueryParams"] = json!({"error": "access_denied", "state": "s"});
+    for body in [
+        with_challenge(),
+        with_verifier(with_challenge(), &verifier.to_uppercase()),
+        with_verifier(app.code(ADA, SCOPES, true), verifier),
+        denied,
+    ] {
+        let mut browser = Browser::default();
+        let answer = browser.post(&app, SIGN_IN_UP, &body).await;
+        assert_eq!((answer.status, browser.0.is_empty()), (StatusCode::BAD_REQUEST, true), "{}", answer.body);
+        assert!(app.store.login(&ADA.parse().unwrap()).await.unwrap().is_none(), "nobody was made");
+    }
+    assert_eq!(Browser::default().post(&app, SIGN_IN_UP, &good).await.status_text(), "OK");
+    assert_eq!(
+        Browser::default().post(&app, SIGN_IN_UP, &good).await.status,
+        StatusCode::BAD_REQUEST,
+        "spent"
+    );
 }
 
 #[tokio::test]
