@@ -1,24 +1,32 @@
-//! `sync`: a user asks for an import or a repair.
+//! `sync`: a user asks for an import or a repair, and for what went wrong.
 //!
 //! The asking is an entry of the user's log, written in one transaction with the state that it leads to; the stream carries it to the
 //! worker. So an answer of 204 is a promise that is kept.
 
+mod maintenance;
+
 use auth::access::Verifier;
-use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::response::Response;
-use axum::routing::post;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use contract::error::Code;
-use domain::{GoogleStatus, ImportFlag, ImportOperation, ImportOutcome, ImportStatus, Job, Notice, UserId};
-use http::StatusCode;
-use runtime::http::{ApiError, Body, Session, no_content};
+use contract::issue::{self, IssueKindView, IssueView, IssuesQuery, IssuesView};
+use domain::{
+    GoogleStatus, ImportFlag, ImportOperation, ImportOutcome, ImportStatus, Job, Notice, Refusal, UserId,
+};
+use futures_util::future::try_join;
+use http::{StatusCode, header};
+use runtime::http::{ApiError, Body, Query, Session, no_content};
 use seam::Clock;
 use serde::Deserialize;
-use store::{Plan, Snapshot, Store};
+use store::{Issue, IssueKind, IssuePlace, Plan, Snapshot, Store};
 use sync::IMPORT_LEASE;
 
-/// What the handler needs.
+pub use maintenance::Maintenance;
+
+/// What the handlers of users' requests need.
 #[derive(Clone, FromRef)]
 pub struct Imports {
     /// Where the state of the connection is.
@@ -29,9 +37,16 @@ pub struct Imports {
     pub clock: Clock,
 }
 
-/// The route.
-pub fn router(imports: Imports) -> Router {
-    Router::new().route("/api/sync/import-gcal", post(import)).with_state(imports)
+/// The routes.
+pub fn router(imports: Imports, maintenance: Maintenance) -> Router {
+    let operators = Router::new()
+        .route("/api/sync/maintain-all", post(maintenance::maintain_all))
+        .with_state(maintenance);
+    Router::new()
+        .route("/api/sync/import-gcal", post(import))
+        .route("/api/sync/issues", get(issues))
+        .with_state(imports)
+        .merge(operators)
 }
 
 #[derive(Deserialize)]
@@ -50,6 +65,48 @@ async fn import(
     let plan = |snapshot: &Snapshot| plan(session.user, snapshot, request.force, now);
     imports.store.mutate(session.user, &[], now, plan).await?;
     Ok(no_content())
+}
+
+/// `GET /api/sync/issues`: versions that lost a conflict, and what was put aside.
+async fn issues(
+    State(imports): State<Imports>,
+    Session { user, .. }: Session,
+    Query(query): Query<IssuesQuery>,
+) -> Result<Response, ApiError> {
+    let limit = query.limit()?;
+    let after = query
+        .after
+        .as_deref()
+        .map(str::parse::<IssuePlace>)
+        .transpose()
+        .map_err(|_| Refusal::field("after", "must be what `next` of another answer said"))?;
+    let store = &imports.store;
+    // One more tells whether there are more.
+    let stored = store.issues_after(user, after.as_ref(), Some(limit + 1));
+    let (head, mut stored) = try_join(store.head(user), stored).await?;
+    let has_more = stored.len() > limit;
+    stored.truncate(limit);
+    let next = stored.last().filter(|_| has_more).map(|last| IssuePlace::of(last).to_string());
+    let paused = head.google.filter(|status| status.are_writes_paused(imports.clock.now()));
+    let view = IssuesView {
+        issues: stored.into_iter().map(|issue| view(user, issue)).collect(),
+        next,
+        writes_paused_until: paused.and_then(|status| status.writes_paused_until),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
+}
+
+fn view(user: UserId, Issue { event, kind, at }: Issue) -> IssueView {
+    let what = match kind {
+        IssueKind::Conflict { lost, fields } => {
+            IssueKindView::Conflict { lost: issue::lost(user, *lost), fields }
+        }
+        IssueKind::TakenBack { lost, reason } => {
+            IssueKindView::TakenBack { lost: issue::lost(user, *lost), reason }
+        }
+        IssueKind::Parked { reason } => IssueKindView::Parked { reason },
+    };
+    IssueView::new(event, at, what)
 }
 
 fn plan(user: UserId, snapshot: &Snapshot, is_repair: bool, now: DateTime<Utc>) -> Result<Plan, ApiError> {

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod changes;
 pub mod error;
 pub mod event;
+pub mod issue;
 mod object;
 pub mod priority;
 pub mod socket;

@@ -5,6 +5,8 @@
 //! one, at what has no mark.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Address, Event, EventId, Record, Records, UserId};
@@ -27,7 +29,7 @@ struct MarkItem {
     expires_at: i64,
 }
 
-/// `K#<event>#<time>`: something that the user may want to know about a sync.
+/// `K#<time, backwards>#<event>`: something that the user may want to know about a sync.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Issue {
     /// Which event.
@@ -62,6 +64,44 @@ pub enum IssueKind {
         /// Why not.
         reason: String,
     },
+}
+
+/// Where an issue lies among those of its user, the newest first. Opaque to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuePlace(String);
+
+/// A text is no place of an issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no place of an issue")]
+pub struct NoPlace;
+
+const ISSUES: &str = "K#";
+/// A millisecond that nobody who reads this will see; its digits are those of every time before it.
+const LAST_MILLISECOND: i64 = 9_999_999_999_999;
+
+impl IssuePlace {
+    /// Of this issue.
+    pub fn of(issue: &Issue) -> Self {
+        let backwards = LAST_MILLISECOND.saturating_sub(issue.at.timestamp_millis());
+        Self(format!("{backwards:013}#{}", issue.event))
+    }
+}
+
+impl fmt::Display for IssuePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for IssuePlace {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (time, event) = text.split_once('#').ok_or(NoPlace)?;
+        let is_time = time.len() == 13 && time.bytes().all(|byte| byte.is_ascii_digit());
+        let is_event = event.parse::<EventId>().is_ok();
+        if is_time && is_event { Ok(Self(text.to_owned())) } else { Err(NoPlace) }
+    }
 }
 
 /// How far a walk over all that is stored of events has come.
@@ -110,7 +150,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`].
     pub fn record_issue(&mut self, store: &Store, user: UserId, issue: &Issue) -> Result<(), Error> {
-        let sk = format!("K#{}#{}", issue.event, issue.at.timestamp_millis());
+        let IssuePlace(place) = IssuePlace::of(issue);
+        let sk = format!("{ISSUES}{place}");
         let expires_at = (issue.at + ISSUES_LIFE).timestamp();
         let item = Key::new(key::user(user), sk).with(IssueItem { issue, expires_at });
         self.also.push(Write::put(&store.table, item, None, OnCondition::Retry)?);
@@ -190,14 +231,51 @@ impl Store {
         Ok(ids.filter_map(|id| std::str::from_utf8(id).ok()?.parse().ok()).collect())
     }
 
-    /// What a user may want to know about the sync, newest last for each event.
+    /// What a user may want to know about the sync, newest first.
     ///
     /// # Errors
     /// Any error of the store.
     pub async fn issues(&self, user: UserId) -> Result<Vec<Issue>, Error> {
-        let condition = Expression::new("pk = :pk AND begins_with(sk, :prefix)")
+        self.issues_after(user, None, None).await
+    }
+
+    /// The same, after a place, and at most `limit`.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn issues_after(
+        &self,
+        user: UserId,
+        after: Option<&IssuePlace>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Issue>, Error> {
+        // `~` sorts behind whatever an id begins with, so the place itself is passed over.
+        let first = after.map_or(ISSUES.to_owned(), |IssuePlace(place)| format!("{ISSUES}{place}~"));
+        let condition = Expression::new("pk = :pk AND sk BETWEEN :first AND :last")
             .value(":pk", key::user(user))?
-            .value(":prefix", "K#")?;
-        self.table.query(Query { index: None, condition, limit: None }).await
+            .value(":first", first)?
+            .value(":last", format!("{ISSUES}~"))?;
+        self.table.query(Query { index: None, condition, limit }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_issues_come_first_and_a_place_survives_the_wire() {
+        let issue = |millis| Issue {
+            event: EventId::new([7; 12]),
+            kind: IssueKind::Parked { reason: "no".into() },
+            at: DateTime::from_timestamp_millis(millis).unwrap(),
+        };
+        let (old, new) =
+            (IssuePlace::of(&issue(1_763_600_000_000)), IssuePlace::of(&issue(1_763_600_000_001)));
+        assert!(new.0 < old.0);
+        assert_eq!(old.to_string().parse::<IssuePlace>(), Ok(old));
+        for wrong in ["", "#", "K#1", "12#070707070707070707070707", "8236399999999#x", "~"] {
+            assert!(wrong.parse::<IssuePlace>().is_err(), "{wrong}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use fake_google::Fault;
 use http::StatusCode;
+use reqwest::Method;
 use scenarios::TestApp;
 use serde_json::json;
 
@@ -96,5 +97,12 @@ async fn of_two_edits_of_one_field_the_later_one_wins_on_both_sides() {
     app.quiesce().await;
     assert_eq!(titles_at_google(&app, &browser), ["Theirs, later"]);
     assert_eq!(browser.titles().await, ["Theirs, later"]);
+    let issues = browser.call(Method::GET, "/api/sync/issues", None).await.ok();
+    let newest = &issues["issues"][0];
+    assert_eq!((&newest["kind"], &newest["fields"]), (&json!("CONFLICT"), &json!(["title"])), "{issues}");
+    assert_eq!(newest["lost"]["title"], "Ours, earlier", "what lost can be read");
+    let stranger = app.person().await;
+    let none = stranger.call(Method::GET, "/api/sync/issues", None).await.ok();
+    assert_eq!(none, json!({ "issues": [] }));
     assert_at_rest(&app, &browser).await;
 }

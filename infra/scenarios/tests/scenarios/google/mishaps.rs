@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fake_google::{Account, Fault, Paging, PushEffect, PushFault};
 use http::StatusCode;
-use scenarios::{TestApp, id, someday, timed};
+use scenarios::{TestApp, eventually, id, someday, timed};
 use serde_json::json;
 
 use super::{
@@ -135,6 +135,21 @@ async fn a_slow_calendar_does_not_hold_up_another_user() {
     assert!(slow.titles().await.is_empty(), "the slow one is still under way");
     app.quiesce().await;
     assert_eq!(slow.titles().await, ["Lunch"]);
+}
+
+#[tokio::test]
+async fn a_user_whom_google_finds_too_fast_holds_up_nobody_else() {
+    let app = TestApp::start().await;
+    let (ada, ben) = (connected(&app).await, connected(&app).await);
+    let too_fast = Fault::refuse(INSERT, StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded");
+    app.google().inject(too_fast.retry_after(3_000).of(ada.email()));
+    ada.create(&timed(1, "Ada's", "2026-11-20T12:00:00Z")).await.is(204);
+    eventually("Google refuses", || async { app.google().faults().is_empty().then_some(()) }).await;
+    ben.create(&timed(1, "Ben's", "2026-11-20T12:00:00Z")).await.is(204);
+    eventually("Ben's event", || async { (titles_at_google(&app, &ben) == ["Ben's"]).then_some(()) }).await;
+    assert!(at_google(&app, &ada).is_empty(), "hers waits as long as Google wants");
+    app.advance(Duration::from_secs(4_000));
+    eventually("Ada's event", || async { (titles_at_google(&app, &ada) == ["Ada's"]).then_some(()) }).await;
 }
 
 #[tokio::test]
