@@ -7,7 +7,7 @@
 //! them has missed a frame, or met two in the wrong order; it says `hello` again with the cursor it has. So nothing depends on each frame's arriving, or on
 //! their order. A frame that comes twice is known by its `id`: no two frames that say different things have the same.
 
-use domain::{EventId, ImportOutcome};
+use domain::{EventId, ImportOutcome, ImportProgress};
 use serde::{Deserialize, Serialize};
 
 use crate::stream::StreamEvent;
@@ -54,10 +54,20 @@ pub struct SocketFrame {
     pub ids: Option<Vec<EventId>>,
     /// How an import ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<ImportOutcome>,
+    pub data: Option<SocketData>,
     /// What was wrong with a message, for a person who writes a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'static str>,
+}
+
+/// What a frame says of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum SocketData {
+    /// How it ended.
+    Outcome(ImportOutcome),
+    /// How far it is.
+    Progress(ImportProgress),
 }
 
 /// Names of frames: those of the event stream, and a few that only a socket has.
@@ -95,7 +105,9 @@ impl SocketFrame {
             return Ok(text);
         }
         self.ids = None;
-        self.data = self.data.map(|outcome| ImportOutcome { message: None, ..outcome });
+        if let Some(SocketData::Outcome(outcome)) = &mut self.data {
+            outcome.message = None;
+        }
         serde_json::to_string(&self)
     }
 }
@@ -147,7 +159,7 @@ mod tests {
             calendars_count: None,
         };
         let wordy = SocketFrame {
-            data: Some(outcome),
+            data: Some(SocketData::Outcome(outcome)),
             ..SocketFrame::new(SocketName::Event(StreamEvent::ImportGcalEnd))
         };
         let expected = r#"{"type":"IMPORT_GCAL_END","data":{"operation":"REPAIR","status":"ERRORED"}}"#;

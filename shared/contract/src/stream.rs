@@ -1,4 +1,4 @@
-//! Names and data of the event stream. The web app listens to these names and no others.
+//! Names and data of the event stream. The web app listens to these names but the last, and ignores what it does not know.
 
 use domain::Notice;
 use serde::Serialize;
@@ -14,6 +14,7 @@ pub enum StreamEvent {
     ImportGcalStart,
     ImportGcalEnd,
     GoogleRevoked,
+    ImportGcalProgress,
 }
 
 impl StreamEvent {
@@ -26,6 +27,7 @@ impl StreamEvent {
             Self::ImportGcalStart => "IMPORT_GCAL_START",
             Self::ImportGcalEnd => "IMPORT_GCAL_END",
             Self::GoogleRevoked => "GOOGLE_REVOKED",
+            Self::ImportGcalProgress => "IMPORT_GCAL_PROGRESS",
         }
     }
 
@@ -39,6 +41,7 @@ impl StreamEvent {
         match notice {
             Notice::Metadata => Some(Self::UserMetadata),
             Notice::ImportStarted => Some(Self::ImportGcalStart),
+            Notice::ImportProgress(_) => Some(Self::ImportGcalProgress),
             Notice::ImportEnded(_) => Some(Self::ImportGcalEnd),
             Notice::GoogleRevoked => Some(Self::GoogleRevoked),
             Notice::Wanted(_) => None,

@@ -29,7 +29,7 @@ pub use event::{Draft, Event, Origin, Priority, Repeat, Scope, Shelf, check_orde
 pub use home::{GoogleEventId, Home};
 pub use id::{CalendarId, EventId, PriorityId, UserId};
 pub use job::Job;
-pub use notice::{ImportOperation, ImportOutcome, ImportStatus, Notice};
+pub use notice::{ImportOperation, ImportOutcome, ImportProgress, ImportStatus, Notice};
 pub use plan::{Context, Steps, delete, reaches_beyond, reorder, save};
 pub use record::{Address, Change, Link, Record, Rev, Seen, Views};
 pub use recurrence::{Pattern, Recurrence};

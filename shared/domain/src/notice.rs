@@ -12,6 +12,8 @@ pub enum Notice {
     Metadata,
     /// An import began.
     ImportStarted,
+    /// An import got on.
+    ImportProgress(ImportProgress),
     /// An import ended.
     ImportEnded(ImportOutcome),
     /// Google withdrew our access.
@@ -40,6 +42,15 @@ pub enum ImportStatus {
     Errored,
     /// There was nothing to do, or another import was at work.
     Ignored,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportProgress {
+    /// Events read so far.
+    pub done: u32,
+    /// Calendars that are read.
+    pub calendars: u32,
 }
 
 /// The end of an import.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::stream::StreamEvent;
 use contract::user::MetadataView;
-use domain::ImportOutcome;
+use domain::{ImportOutcome, ImportProgress};
 use store::{Cursor, Seal};
 
 /// What is written to a stream at once. A client acts on whole blocks only: one that was cut half-way never happened.
@@ -43,6 +43,8 @@ pub enum Data {
     Metadata(MetadataView),
     /// How an import ended.
     Import(ImportOutcome),
+    /// How far an import is.
+    Progress(ImportProgress),
 }
 
 impl Block {
@@ -81,6 +83,7 @@ impl Data {
             Self::Nothing => Ok("{}".into()),
             Self::Metadata(metadata) => serde_json::to_string(metadata),
             Self::Import(outcome) => serde_json::to_string(outcome),
+            Self::Progress(progress) => serde_json::to_string(progress),
         }
     }
 }
@@ -143,6 +146,11 @@ mod tests {
             written(&frame(StreamEvent::ImportGcalEnd, Data::Import(outcome))),
             "id: ab12.42\nevent: IMPORT_GCAL_END\ndata: {\"operation\":\"REPAIR\",\"status\":\"ERRORED\",\
              \"message\":\"first line\\nsecond line\"}\n\n"
+        );
+        let progress = ImportProgress { done: 2_500, calendars: 2 };
+        assert_eq!(
+            written(&frame(StreamEvent::ImportGcalProgress, Data::Progress(progress))),
+            "id: ab12.42\nevent: IMPORT_GCAL_PROGRESS\ndata: {\"done\":2500,\"calendars\":2}\n\n"
         );
     }
 

@@ -66,6 +66,11 @@ impl Answer {
                 Notice::ImportStarted if !later.contains(notice) => {
                     self.say(StreamEvent::ImportGcalStart, Data::Nothing);
                 }
+                Notice::ImportProgress(progress)
+                    if is_running(later) && !later.iter().any(supersedes_progress) =>
+                {
+                    self.say(StreamEvent::ImportGcalProgress, Data::Progress(*progress));
+                }
                 Notice::ImportEnded(outcome) if !later.iter().any(is_end) => {
                     self.say(StreamEvent::ImportGcalEnd, Data::Import(outcome.clone()));
                 }
@@ -106,13 +111,18 @@ fn is_start_stale(later: &[Notice], google: Option<&GoogleStatus>, now: DateTime
     !later.iter().any(is_end) && !google.is_some_and(|google| google.is_importing(now))
 }
 
+/// Whether a client that hears of this need not hear how far the import was before.
+fn supersedes_progress(notice: &Notice) -> bool {
+    matches!(notice, Notice::ImportProgress(_) | Notice::ImportEnded(_) | Notice::ImportStarted)
+}
+
 fn is_end(notice: &Notice) -> bool {
     matches!(notice, Notice::ImportEnded(_))
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{ImportOperation, ImportOutcome, ImportStatus, Job, UserId};
+    use domain::{ImportOperation, ImportOutcome, ImportProgress, ImportStatus, Job, UserId};
     use store::Profile;
 
     use super::*;
@@ -167,6 +177,24 @@ mod tests {
         ] {
             assert_eq!(names(&notices, google), expected, "{notices:?}");
         }
+    }
+
+    #[test]
+    fn of_the_progress_the_latest_is_told_while_the_import_runs() {
+        use Notice::ImportStarted as Started;
+        let progress = |done| Notice::ImportProgress(ImportProgress { done, calendars: 1 });
+        let told = |notices: &[Notice], google| {
+            let said = names(notices, google).into_iter();
+            said.filter_map(|(_, data)| match data {
+                Data::Progress(progress) => Some(progress.done),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[Started, progress(1), progress(2)], importing()), [2]);
+        assert!(told(&[Started, progress(1), ended(1)], None).is_empty());
+        assert!(told(&[progress(1), Started], importing()).is_empty(), "that was another import");
+        assert!(told(&[progress(1)], None).is_empty(), "whose import died");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use admission::{Admission, LIFETIME, LIMIT, Refused, TICKET_LIFETIME, surplu
 pub use posts::{Post, PostError, Posts};
 pub use visit::{Answer, Malformed, Visit};
 
-use contract::socket::{SocketFrame, SocketName};
+use contract::socket::{SocketData, SocketFrame, SocketName};
 use contract::stream::StreamEvent;
 use domain::EventId;
 use store::{Changes, Seal, Stage};
@@ -29,7 +29,8 @@ fn chained(frames: Vec<Frame>, changes: &Changes, seal: &Seal, after: &mut Strin
             _ => None,
         };
         let data = match frame.data {
-            Data::Import(outcome) => Some(outcome),
+            Data::Import(outcome) => Some(SocketData::Outcome(outcome)),
+            Data::Progress(progress) => Some(SocketData::Progress(progress)),
             Data::Nothing | Data::Metadata(_) => None,
         };
         SocketFrame {
