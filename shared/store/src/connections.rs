@@ -133,8 +133,9 @@ impl Plan {
         connection: &Connection,
     ) -> Result<(), Error> {
         let item = connection_key(user).with(connection);
-        let same =
-            Expression::new("attribute_not_exists(pk) OR sub = :sub").value(":sub", &connection.sub)?;
+        let same = Expression::new("attribute_not_exists(pk) OR #sub = :sub")
+            .name("#sub", "sub")
+            .value(":sub", &connection.sub)?;
         self.also.push(Write::put(&store.table, item, Some(same), OnCondition::Refuse(ACCOUNT))?);
         Ok(())
     }

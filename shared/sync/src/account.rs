@@ -86,17 +86,17 @@ impl Sync {
         call: impl AsyncFn(&calendar::Client, &Secret) -> Result<T, google::Error>,
     ) -> Result<T, Error> {
         let client = self.google.calendar()?;
-        let access = self.access(account).await?;
-        self.spend(account).await?;
-        let answer = match call(client, &access).await {
+        let access = Box::pin(self.access(account)).await?;
+        Box::pin(self.spend(account)).await?;
+        let answer = match Box::pin(call(client, &access)).await {
             Err(error) if error.is(Reason::Unauthorized) => {
-                let access = self.refresh(account).await?;
-                self.spend(account).await?;
-                call(client, &access).await
+                let access = Box::pin(self.refresh(account)).await?;
+                Box::pin(self.spend(account)).await?;
+                Box::pin(call(client, &access)).await
             }
             other => other,
         };
-        self.heed(account, answer).await
+        Box::pin(self.heed(account, answer)).await
     }
 
     async fn access(&self, account: &mut Account) -> Result<Secret, Error> {

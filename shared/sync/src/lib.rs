@@ -111,7 +111,8 @@ impl Sync {
     async fn attempt(&self, job: &Job, effort: Effort) -> Result<(), Error> {
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
         let until = effort.until;
-        let work = async {
+        // Boxed, as are the layers of a call: unoptimised, so many of them are too much for the stack of a test's thread.
+        let work = Box::pin(async {
             match job {
                 Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
                 Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
@@ -123,7 +124,7 @@ impl Sync {
                     self.pull_and_push(&mut account, until).await
                 }
             }
-        };
+        });
         let remaining = (effort.limit - self.clock.now()).to_std().unwrap_or_default();
         let result = tokio::time::timeout(remaining, work).await.unwrap_or(Err(Error::OutOfTime));
         match result {

@@ -368,6 +368,8 @@ impl World {
         let records = answer.records.iter().map(|record| serde_json::to_value(record).unwrap());
         let images = records.map(|record| (image(&record, "OldImage"), image(&record, "NewImage")));
         (images.collect(), answer.next_shard_iterator)
+    }
+
     /// Whether any test has logged this.
     pub fn has_logged(&self, text: &str) -> bool {
         LOG.text().contains(text)
