@@ -114,14 +114,14 @@ impl Sync {
         // Boxed, as are the layers of a call: unoptimised, so many of them are too much for the stack of a test's thread.
         let work = Box::pin(async {
             match job {
-                Job::Import { is_repair, .. } => self.import(&mut account, *is_repair, until).await,
-                Job::Pull { .. } => self.pull_and_push(&mut account, until).await,
-                Job::Poll { .. } => self.poll(&mut account, until).await,
-                Job::Push { .. } => self.push(&mut account, until).await,
-                Job::RenewWatch { .. } => self.renew(&mut account, until).await,
+                Job::Import { is_repair, .. } => Box::pin(self.import(&mut account, *is_repair, until)).await,
+                Job::Pull { .. } => Box::pin(self.pull_and_push(&mut account, until)).await,
+                Job::Poll { .. } => Box::pin(self.poll(&mut account, until)).await,
+                Job::Push { .. } => Box::pin(self.push(&mut account, until)).await,
+                Job::RenewWatch { .. } => Box::pin(self.renew(&mut account, until)).await,
                 Job::StopStray { channel, resource, .. } => {
                     self.stop_stray(&mut account, channel, resource).await?;
-                    self.pull_and_push(&mut account, until).await
+                    Box::pin(self.pull_and_push(&mut account, until)).await
                 }
             }
         });

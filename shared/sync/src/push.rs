@@ -69,7 +69,7 @@ impl Sync {
             }
             for record in dirty {
                 let (id, address) = (record.event.id, record.address());
-                match self.push_one(account, record).await {
+                match Box::pin(self.push_one(account, record)).await {
                     Ok(Pushed::Waits) => drop(waiting.insert(address)),
                     Err(error) if error.may_concern_one_event() && left.len() + 1 < TROUBLES => {
                         tracing::warn!(user = %account.user, event = %id, %error, "an event is left for later");
@@ -87,12 +87,12 @@ impl Sync {
     /// Sends one event, or exception. What Google will never take is put aside with its reason: it must not hold up the rest.
     async fn push_one(&self, account: &mut Account, record: Record) -> Result<Pushed, Error> {
         let Role::Exception { series, .. } = record.role else {
-            return self.bring_to_rest(account, record, None).await;
+            return Box::pin(self.bring_to_rest(account, record, None)).await;
         };
         let of_series = Address::Series(Tag::of(series));
         if let Some(series) = self.store.records(account.user, [of_series]).await?.get(of_series)
             && series.is_dirty
-            && self.bring_to_rest(account, series.clone(), None).await? == Pushed::Waits
+            && Box::pin(self.bring_to_rest(account, series.clone(), None)).await? == Pushed::Waits
         {
             return Ok(Pushed::Waits);
         }
@@ -104,7 +104,7 @@ impl Sync {
         };
         let base = records.get(of_series).filter(|base| base.event.id == series && is_at_google(base));
         match base.filter(|base| counts(base, record)) {
-            Some(base) => self.bring_to_rest(account, record.clone(), Some(base)).await,
+            Some(base) => Box::pin(self.bring_to_rest(account, record.clone(), Some(base))).await,
             // Google has no such occurrence, and learns of that from the series.
             None => {
                 self.store.settle(account.user, record, record.link.as_ref(), self.clock.now()).await?;
@@ -128,7 +128,7 @@ impl Sync {
                 Destination::Nowhere => return Ok(Pushed::Waits),
                 Destination::Refused(reason) => return self.take_back(account, &record, reason).await,
             };
-            match self.send(account, &there, &record, base).await {
+            match Box::pin(self.send(account, &there, &record, base)).await {
                 Ok(Sent::Settled(link)) => {
                     self.store.settle(account.user, &record, link.as_deref(), self.clock.now()).await?;
                     return Ok(Pushed::IsAtRest);
