@@ -225,7 +225,7 @@ async fn the_message_of_a_killed_worker_comes_back_and_the_import_goes_on_where_
 }
 
 #[tokio::test]
-async fn the_lease_of_a_killed_worker_expires_and_a_repair_goes_on_where_it_was() {
+async fn the_lease_of_a_killed_worker_expires_and_a_repair_reads_everything_anew() {
     let app = app_with_real_redelivery().await;
     let (browser, titles) = interrupted(&app).await;
     // Nobody will ever deliver it again.
@@ -244,5 +244,9 @@ async fn the_lease_of_a_killed_worker_expires_and_a_repair_goes_on_where_it_was(
     app.quiesce().await;
     assert_eq!(browser.connection_state().await, "HEALTHY");
     assert_eq!(browser.titles().await, titles);
-    assert_eq!(calls(&app, &[LIST]).len(), PAGES - 3, "what was read is not read again");
+    assert_eq!(
+        calls(&app, &[LIST]).len(),
+        PAGES,
+        "an import that died may have read less than a repair is to read"
+    );
 }

@@ -42,11 +42,11 @@ impl Scribe {
         let mut headers: Vec<(String, String)> = told
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .filter(|(name, value)| name != "front-token" || value == "remove")
-            .map(
-                |(name, value)| {
-                    if name == "set-cookie" { (name, without_secret(&value)) } else { (name, value) }
-                },
-            )
+            .map(|(name, value)| match name.as_str() {
+                "set-cookie" => (name, without_secret(&value)),
+                "x-meridian-cursor" => (name, without_seal(&value)),
+                _ => (name, value),
+            })
             .collect();
         headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut rest = String::new();
@@ -78,6 +78,11 @@ impl Scribe {
         }
         if self.user.is_empty() { text } else { text.replace(&self.user, "[user]") }
     }
+}
+
+/// A cursor without its epoch, which is drawn, and its seal.
+fn without_seal(cursor: &str) -> String {
+    format!("epoch.{}.seal", cursor.split('.').nth(1).unwrap())
 }
 
 fn without_secret(cookie: &str) -> String {

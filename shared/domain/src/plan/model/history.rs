@@ -284,6 +284,12 @@ impl World {
         let stored = self.records.stored(request.id());
         match request {
             Request::Delete(_, Scope::This) => matches!(stored, Stored::Series(_)),
+            Request::Save(draft, Scope::This)
+                if !draft.is_someday
+                    && matches!(&stored, Stored::Series(family) if family.base.event.is_someday) =>
+            {
+                true
+            }
             Request::Save(draft, _) => {
                 let start = |family: &Family| {
                     let start = Slot::of(family.base.event.span.start());
