@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::sync::{self, Conflict, Resolution, Theirs};
-use domain::{EventId, GoogleEventId, Home, Origin, UserId};
+use domain::{EventId, GoogleEventId, Home, Job, Notice, Origin, UserId};
 use google::calendar;
 use store::{Issue, IssueKind, Plan, Snapshot};
 
+use crate::import::leased;
 use crate::translate::{self, Skipped};
 use crate::{Error, Sync, connected, reads};
 
@@ -142,16 +143,20 @@ impl Sync {
         origin: Origin,
         snapshot: &Snapshot,
     ) -> Result<Plan, Error> {
-        connected(snapshot)?;
+        let status = connected(snapshot)?;
         let now = self.clock.now();
         let mut plan = Plan::default();
         let mut issues = 0;
         // Each is decided on top of what became of those before: an exception changes its series.
         let mut records = snapshot.records.clone();
         for theirs in chunk {
-            let Resolution { steps, conflicts } = sync::resolve(&records, theirs, origin, now);
+            let Resolution { steps, conflicts, is_short } = sync::resolve(&records, theirs, origin, now);
             records.apply(&steps);
             plan.steps = plan.steps.then(steps);
+            if is_short && !status.is_importing(now) {
+                plan.google = Some(leased(status, now));
+                plan.notices.push(Notice::Wanted(Job::Import { user, is_repair: true }));
+            }
             for conflict in conflicts {
                 issues += 1;
                 plan.record_issue(&self.store, user, &issue(conflict, now))?;

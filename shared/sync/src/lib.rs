@@ -20,6 +20,7 @@ mod import;
 mod leave;
 pub mod listing;
 mod moved;
+mod occurrence;
 mod pull;
 mod push;
 pub mod queue;

@@ -59,7 +59,7 @@ impl Sync {
             };
             let mut records = snapshot.records.clone();
             records.insert(carried(&snapshot.records, stored, link, &theirs));
-            let Resolution { steps, conflicts } = sync::resolve(&records, &theirs, Origin::Google, now);
+            let Resolution { steps, conflicts, .. } = sync::resolve(&records, &theirs, Origin::Google, now);
             let left = Record { link: Some(unversioned(link)), ..stored.clone() };
             let mut plan = Plan::steps(
                 steps.then(Steps { commit: vec![Change::delete(&left, false)], ..Steps::default() }),

@@ -49,6 +49,12 @@ impl Sync {
         }
     }
 
+    /// Reads what changed at Google, because something that was just met there says that we are behind.
+    pub(crate) async fn catch_up(&self, account: &mut Account) -> Result<(), Error> {
+        self.pull(account, Parked::Left, DateTime::<Utc>::MAX_UTC).await?;
+        Ok(())
+    }
+
     async fn pull(
         &self,
         account: &mut Account,
@@ -80,6 +86,9 @@ impl Sync {
                 }
                 other => other?,
             };
+            if let Some(known) = account.calendars.iter_mut().find(|known| known.calendar == state.calendar) {
+                *known = state;
+            }
             if progress == Progress::Unfinished {
                 return Ok(progress);
             }

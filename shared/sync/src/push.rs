@@ -9,11 +9,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain::sync::Theirs;
-use domain::{Address, Event, GoogleEventId, Home, Link, Origin, Record, Role, Series, Tag};
+use domain::sync::{Outbound, Theirs, answered, is_as_sent, outbound, reaches_occurrences};
+use domain::{Address, GoogleEventId, Home, Link, Origin, Record, Role, Tag};
 use google::{Reason, calendar};
 use seam::Class;
-use store::{Plan, Reads, Snapshot};
+use store::{FamilyOf, Plan, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::destination::{Destination, READ_ONLY, There, destination};
@@ -37,11 +37,24 @@ enum Pushed {
 }
 
 /// What became of one try to send an event.
-enum Sent {
-    /// Google has what we have.
-    Settled(Option<Box<Link>>),
+pub(crate) enum Sent {
+    /// Google has what we have, in this version; `is_anew` if it has only had it since.
+    Settled { link: Option<Box<Link>>, is_anew: bool },
     /// Google has something else; it has been merged, and what is stored is to be read again.
     Merged,
+}
+
+impl Sent {
+    pub(crate) fn told(link: Option<Link>) -> Self {
+        Self::Settled { link: link.map(Box::new), is_anew: false }
+    }
+
+    /// Google has no copy any more. A tombstone remembers the version it ended, to tell a late echo from a restored event; a someday event starts
+    /// anew.
+    pub(crate) fn gone(record: &Record, id: &GoogleEventId) -> Self {
+        let known = || record.link.clone().unwrap_or_else(|| Link::cancelled(id.clone(), &record.event));
+        Self::told(record.is_deleted.then(known))
+    }
 }
 
 impl Sync {
@@ -102,15 +115,7 @@ impl Sync {
         let Some(record) = records.get(address).filter(|record| record.is_dirty) else {
             return Ok(Pushed::IsAtRest);
         };
-        let base = records.get(of_series).filter(|base| base.event.id == series && is_at_google(base));
-        match base.filter(|base| counts(base, record)) {
-            Some(base) => Box::pin(self.bring_to_rest(account, record.clone(), Some(base))).await,
-            // Google has no such occurrence, and learns of that from the series.
-            None => {
-                self.store.settle(account.user, record, record.link.as_ref(), self.clock.now()).await?;
-                Ok(Pushed::IsAtRest)
-            }
-        }
+        Box::pin(self.bring_to_rest(account, record.clone(), records.get(of_series))).await
     }
 
     async fn bring_to_rest(
@@ -120,7 +125,7 @@ impl Sync {
         base: Option<&Record>,
     ) -> Result<Pushed, Error> {
         let address = record.address();
-        let mut current = Some(record);
+        let (mut current, mut base) = (Some(record), base.cloned());
         for _ in 0..ROUNDS {
             let Some(record) = current.filter(|record| record.is_dirty) else { return Ok(Pushed::IsAtRest) };
             let there = match destination(account, &record) {
@@ -128,13 +133,17 @@ impl Sync {
                 Destination::Nowhere => return Ok(Pushed::Waits),
                 Destination::Refused(reason) => return self.take_back(account, &record, reason).await,
             };
-            match Box::pin(self.send(account, &there, &record, base)).await {
-                Ok(Sent::Settled(link)) => {
-                    self.store.settle(account.user, &record, link.as_deref(), self.clock.now()).await?;
+            match Box::pin(self.send(account, &there, &record, base.as_ref())).await {
+                Ok(Sent::Settled { link, is_anew }) => {
+                    self.settle(account, &record, link.as_deref(), is_anew).await?;
                     return Ok(Pushed::IsAtRest);
                 }
                 Ok(Sent::Merged) => {
-                    current = self.store.records(account.user, [address]).await?.get(address).cloned();
+                    let of_series = base.as_ref().map(Record::address);
+                    let places = [address].into_iter().chain(of_series);
+                    let records = self.store.records(account.user, places).await?;
+                    current = records.get(address).cloned();
+                    base = of_series.and_then(|of_series| records.get(of_series)).cloned();
                 }
                 Err(Error::Google(error)) if error.class() == Class::Caller => {
                     if error.is(Reason::Forbidden) && self.is_read_only_now(account, &record).await? {
@@ -158,6 +167,7 @@ impl Sync {
         Ok(Pushed::IsAtRest)
     }
 
+    /// Does what is to be done at Google; `base` is the series that the event is an exception of.
     async fn send(
         &self,
         account: &mut Account,
@@ -165,59 +175,38 @@ impl Sync {
         record: &Record,
         base: Option<&Record>,
     ) -> Result<Sent, Error> {
-        let is_wanted = record.live().is_some_and(|event| !event.is_someday);
-        match (is_wanted, &record.link, base) {
-            (true, Some(link), _) => self.update(account, there, record, link).await,
-            (true, None, Some(base)) => self.make_exception(account, there, record, base).await,
-            (true, None, None) => self.insert(account, there, record).await,
-            (false, link, base) => self.delete(account, there, record, link.as_ref(), base).await,
+        match outbound(record, base, &there.home) {
+            Outbound::Nothing => Ok(Sent::told(record.link.clone())),
+            Outbound::Insert(id) => self.insert(account, there, record, &id).await,
+            Outbound::Update(link) => self.update(account, there, record, &link).await,
+            Outbound::Exception(id) => self.make_exception(account, there, record, base, &id).await,
+            Outbound::Delete(link) => self.delete(account, there, record, &link.id, &link.etag).await,
+            Outbound::Seek(id) => self.seek(account, there, record, &id).await,
         }
     }
 
-    /// Makes an exception of an occurrence that, as far as we know, is as Google's series makes it.
-    async fn make_exception(
+    async fn insert(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
-        base: &Record,
+        id: &GoogleEventId,
     ) -> Result<Sent, Error> {
-        let id = id_at_google(there, record, Some(base));
-        let Some(found) = self.look_up(account, &there.calendar, &id).await? else {
-            return Err(Error::Google(unmergeable("the series at Google has no such occurrence")));
-        };
-        if found.is_cancelled() {
-            return self.revive(account, there, record, &found).await;
-        }
-        let theirs = read(&found, &there.home)?;
-        let Some(copy) = theirs.copy() else { return Ok(Sent::Merged) };
-        let made = made_by_series(record, base);
-        // Made by the series, or by an earlier try of ours whose answer was lost.
-        let is_untouched = [made.as_ref(), Some(&record.event)].into_iter().flatten();
-        let mut is_untouched = is_untouched.map(|event| copy.link.base.is_same(&event.shared()));
-        match is_untouched.any(|is_same| is_same) {
-            true => self.update(account, there, record, &copy.link).await,
-            false => self.merge(account, there, &found).await,
-        }
-    }
-
-    async fn insert(&self, account: &mut Account, there: &There, record: &Record) -> Result<Sent, Error> {
-        let id = id_at_google(there, record, None);
-        let body = translate::write(&id, &record.event, record.shared().rule.as_ref(), None);
+        let body = translate::write(id, &record.event, record.shared().rule.as_ref(), None);
         let answer = self
             .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
             .await;
         match answer {
-            Ok(answer) => settled(&answer, there),
+            Ok(answer) => settled(&answer, there, true),
             Err(error) if error.is(Reason::Duplicate) => {
                 // An earlier try of ours, perhaps deleted since.
-                self.meet(account, there, record, &id).await
+                Box::pin(self.meet(account, there, record, id)).await
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn update(
+    pub(crate) async fn update(
         &self,
         account: &mut Account,
         there: &There,
@@ -226,7 +215,7 @@ impl Sync {
     ) -> Result<Sent, Error> {
         if link.etag.is_empty() {
             // It left our view with its calendar, and we know no version any more.
-            return self.meet(account, there, record, &link.id).await;
+            return Box::pin(self.meet(account, there, record, &link.id)).await;
         }
         let body = translate::write(&link.id, &record.event, record.shared().rule.as_ref(), Some(link));
         let answer = self
@@ -235,8 +224,10 @@ impl Sync {
             })
             .await;
         match answer {
-            Ok(answer) => settled(&answer, there),
-            Err(error) if is_out_of_date(&error) => self.meet(account, there, record, &link.id).await,
+            Ok(answer) => settled(&answer, there, false),
+            Err(error) if is_out_of_date(&error) => {
+                Box::pin(self.meet(account, there, record, &link.id)).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -256,12 +247,12 @@ impl Sync {
                 true => Ok(Sent::Merged),
                 false => self.revive(account, there, record, &theirs).await,
             },
-            Some(theirs) => self.merge(account, there, &theirs).await,
+            Some(theirs) => self.merge(account, there, record, &theirs).await,
         }
     }
 
     /// Deleted at Google while it was edited here: an edit beats a concurrent deletion.
-    async fn revive(
+    pub(crate) async fn revive(
         &self,
         account: &mut Account,
         there: &There,
@@ -280,52 +271,84 @@ impl Sync {
             .call(account, async |google, access| google.update(access, &there.calendar, &body, &etag).await)
             .await;
         match answer {
-            Ok(answer) => settled(&answer, there),
+            Ok(answer) => settled(&answer, there, true),
             Err(error) if error.is(Reason::Stale) => Ok(Sent::Merged),
             Err(error) => Err(error),
         }
     }
 
-    async fn merge(&self, account: &Account, there: &There, theirs: &calendar::Event) -> Result<Sent, Error> {
-        let theirs = read(theirs, &there.home)?;
-        self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
-        Ok(Sent::Merged)
-    }
-
-    async fn delete(
+    /// Merges what was looked up. Somebody may have edited occurrences of a series, which its next write would take away unseen: what changed is
+    /// read first.
+    pub(crate) async fn merge(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
-        link: Option<&Link>,
-        base: Option<&Record>,
+        theirs: &calendar::Event,
     ) -> Result<Sent, Error> {
-        // Without a link there may still be a copy: an insert whose answer was lost.
-        let id = id_at_google(there, record, base);
-        let etag = link.map(|link| link.etag.as_str()).filter(|etag| !etag.is_empty());
+        let theirs = read(theirs, &there.home)?;
+        let is_series = theirs.copy().is_some_and(|copy| copy.link.base.rule.is_some());
+        if is_series || reaches_occurrences(record) {
+            // On the heap: sending is deep enough as it is.
+            Box::pin(self.catch_up(account)).await?;
+        }
+        self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
+        Ok(Sent::Merged)
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        account: &mut Account,
+        there: &There,
+        record: &Record,
+        id: &GoogleEventId,
+        etag: &str,
+    ) -> Result<Sent, Error> {
+        let etag = Some(etag).filter(|etag| !etag.is_empty());
         let answer = self
             .call(account, async |google, access| {
                 google.delete(access, &there.calendar, id.as_str(), etag).await
             })
             .await;
-        // A tombstone remembers the version it ended, to tell a late echo from a restored event; a someday event starts anew.
-        // So does a cancelled occurrence, which is thereby known to be Google's too.
-        let known = link.cloned().or_else(|| base.map(|_| Link::cancelled(id.clone(), &record.event)));
-        let remembered = || Sent::Settled(known.clone().filter(|_| record.is_deleted).map(Box::new));
         match answer {
-            Ok(()) => Ok(remembered()),
-            Err(error) if error.is(Reason::AlreadyDeleted) || error.is(Reason::NotFound) => Ok(remembered()),
-            Err(error) if error.is(Reason::Stale) => match self.look_up(account, &there.calendar, &id).await?
-            {
-                Some(theirs) if !theirs.is_cancelled() => self.merge(account, there, &theirs).await,
-                _ => Ok(remembered()),
-            },
+            Ok(()) => Ok(Sent::gone(record, id)),
+            Err(error) if is_gone(&error) => Ok(Sent::gone(record, id)),
+            Err(error) if error.is(Reason::Stale) => {
+                match self.look_up(account, &there.calendar, id).await? {
+                    Some(theirs) if !theirs.is_cancelled() => {
+                        self.merge(account, there, record, &theirs).await
+                    }
+                    _ => Ok(Sent::gone(record, id)),
+                }
+            }
             Err(error) => Err(error),
         }
     }
 
+    /// Notes what Google has now. Nearly always it has what was sent, and no client can see anything.
+    async fn settle(
+        &self,
+        account: &Account,
+        sent: &Record,
+        link: Option<&Link>,
+        is_anew: bool,
+    ) -> Result<(), Error> {
+        let (user, now) = (account.user, self.clock.now());
+        if is_as_sent(sent, link, is_anew) {
+            return Ok(self.store.settle(user, sent, link, now).await?);
+        }
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            connected(snapshot)?;
+            Ok(Plan::steps(answered(&snapshot.records, sent, link, is_anew, now)))
+        };
+        let is_family = matches!(sent.role, Role::Series(_));
+        let family = is_family.then_some(FamilyOf::Stored(sent.event.id));
+        self.store.mutate(user, Reads::at([sent.address()], family), now, plan).await?;
+        Ok(())
+    }
+
     /// Forgets a copy that Google has forgotten.
-    async fn unlink(&self, account: &Account, address: Address) -> Result<Sent, Error> {
+    pub(crate) async fn unlink(&self, account: &Account, address: Address) -> Result<Sent, Error> {
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             connected(snapshot)?;
             let change = snapshot.records.get(address).filter(|record| record.link.is_some()).map(|record| {
@@ -340,56 +363,30 @@ impl Sync {
     }
 }
 
-/// Whether Google has, or had, a copy of a series.
-fn is_at_google(base: &Record) -> bool {
-    base.link.is_some() && base.live().is_some_and(|event| !event.is_someday)
-}
-
-/// Whether a series lists the slot of an exception.
-fn counts(base: &Record, exception: &Record) -> bool {
-    match exception.role {
-        Role::Exception { slot, .. } => base.series().is_some_and(|series| series.exceptions.contains(&slot)),
-        Role::Single | Role::Series(_) => false,
-    }
-}
-
-/// The occurrence as its series makes it.
-fn made_by_series(exception: &Record, base: &Record) -> Option<Event> {
-    let Role::Exception { slot, .. } = exception.role else { return None };
-    base.series().map(|series: &Series| series.occurrence(&base.event, slot))
-}
-
-/// The id of an event's copy: as we know it, or as it must be.
-fn id_at_google(there: &There, record: &Record, base: Option<&Record>) -> GoogleEventId {
-    if let Some(link) = &record.link {
-        return link.id.clone();
-    }
-    let series = base.and_then(|base| base.link.as_ref());
-    match (&record.role, series) {
-        (Role::Exception { slot, .. }, Some(series)) => series.id.of_occurrence(*slot),
-        _ => GoogleEventId::of(there.home.clone(), record.event.id),
-    }
-}
-
 pub(crate) fn read(theirs: &calendar::Event, home: &Home) -> Result<Theirs, Error> {
     translate::read(theirs, home).map_err(|reason| Error::Google(unmergeable(&reason.to_string())))
 }
 
 /// The base that a write's answer makes.
-fn settled(answer: &calendar::Event, there: &There) -> Result<Sent, Error> {
+fn settled(answer: &calendar::Event, there: &There, is_anew: bool) -> Result<Sent, Error> {
     match read(answer, &there.home)?.copy() {
-        Some(copy) => Ok(Sent::Settled(Some(Box::new(copy.link.clone())))),
+        Some(copy) => Ok(Sent::Settled { link: Some(Box::new(copy.link.clone())), is_anew }),
         None => Err(Error::Google(unmergeable("the answer to a write is a deleted event"))),
     }
 }
 
+/// Whether there is nothing left to delete.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    error.is(Reason::NotFound) || error.is(Reason::AlreadyDeleted)
+}
+
 /// Whether Google has something else than we thought.
 fn is_out_of_date(error: &Error) -> bool {
-    error.is(Reason::Stale) || error.is(Reason::NotFound) || error.is(Reason::AlreadyDeleted)
+    error.is(Reason::Stale) || is_gone(error)
 }
 
 /// An event of ours has become something at Google that this version cannot merge.
-fn unmergeable(message: &str) -> google::Error {
+pub(crate) fn unmergeable(message: &str) -> google::Error {
     google::Error::Refused {
         operation: "merge",
         reason: Reason::Forbidden,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::sync::{Conflict, Resolution, Theirs, resolve, unsent};
+use domain::sync::{Conflict, Resolution, Theirs, answered, resolve, unsent};
 use domain::{
     Address, EventId, GoogleEventId, Origin, Record, Records, Recurrence, Role, Rule, Series, Shared, Slot,
     Tag, Views,
@@ -187,13 +187,19 @@ fn what_google_never_had_is_to_be_sent_with_its_cancelled_slots_and_someday_even
     let unlinked = Record { link: None, ..base.clone() };
     records = [unlinked.clone()].into_iter().collect();
     let steps = unsent(&records, base.address());
-    let roles: Vec<_> =
-        steps.changes().map(|change| (&change.record.role, change.record.is_deleted)).collect();
+    let sent: Vec<_> = steps.changes().map(|change| &change.record).collect();
+    assert!(matches!(sent.as_slice(), [record] if record.is_dirty && record.series().is_some()));
+    assert!(steps.changes().all(|change| change.views == Views::default()));
+    // Once Google has it, its cancelled slots follow.
+    let steps = answered(&records, &unlinked, base.link.as_ref(), true, now());
+    let follow: Vec<_> = steps.prepare.iter().map(|change| &change.record).collect();
     assert!(
-        matches!(roles.as_slice(), [(Role::Series(_), false), (Role::Exception { .. }, true)]),
-        "{roles:?}"
+        matches!(
+            follow.as_slice(),
+            [Record { role: Role::Exception { .. }, is_deleted: true, is_dirty: true, .. }]
+        ),
+        "{follow:?}"
     );
-    assert!(steps.changes().all(|change| change.record.is_dirty && change.views == Views::default()));
     let mut someday = unlinked;
     someday.event.is_someday = true;
     records = [someday].into_iter().collect();

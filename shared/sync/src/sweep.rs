@@ -89,7 +89,8 @@ impl Sync {
             let mut plan = plan_of(leased(connected(snapshot)?, now), []);
             let mut current = snapshot.records.clone();
             for theirs in missing {
-                let Resolution { steps, conflicts } = sync::resolve(&current, theirs, Origin::Google, now);
+                let Resolution { steps, conflicts, .. } =
+                    sync::resolve(&current, theirs, Origin::Google, now);
                 current.apply(&steps);
                 plan.steps = plan.steps.then(steps);
                 for conflict in conflicts {

@@ -243,7 +243,7 @@ fn stale(draft: &Draft, span: Span) -> Draft {
 }
 
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

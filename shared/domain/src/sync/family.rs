@@ -17,6 +17,7 @@ use crate::{
 };
 
 use super::one::{Conflict, Decision, decide};
+use super::outbound::exceptions_to_send;
 use super::{Exception, Theirs};
 
 /// What to do about an event of Google's and what belongs to it.
@@ -26,6 +27,8 @@ pub struct Resolution {
     pub steps: Steps,
     /// What lost.
     pub conflicts: Vec<Conflict>,
+    /// Whether Google has exceptions of which nothing is stored: they ended with their series, and that lives again. Everything has to be read anew.
+    pub is_short: bool,
 }
 
 /// Decides about an event of Google's, given its record, its series and, unless it is an exception, what is stored of its exceptions.
@@ -36,13 +39,13 @@ pub fn resolve(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime
     }
 }
 
-/// What is stored in a place, to be sent because Google never had it: no client can see it.
+/// What is stored in a place, to be sent because Google never had it: no client can see it. The exceptions of a series follow when Google has it
+/// ([`super::answered`]).
 pub fn unsent(records: &Records, address: Address) -> Steps {
     let Some(record) = records.get(address).filter(|record| !record.is_dirty && record.link.is_none()) else {
         return Steps::none();
     };
     let is_wanted = match &record.role {
-        // Cancelled occurrences are found with their series: their tombstones do not last.
         Role::Exception { series, slot } => {
             let series = series_of(records, *series).and_then(Record::series);
             series.is_some_and(|series| series.exceptions.contains(slot))
@@ -52,29 +55,12 @@ pub fn unsent(records: &Records, address: Address) -> Steps {
     let mut steps = Steps::none();
     if is_wanted && record.live().is_some_and(|event| !event.is_someday) {
         steps.commit.push(to_send(record.clone()));
-        steps.clean.extend(unsent_cancellations(records, record));
     }
     steps
 }
 
-/// The cancelled slots of a series that Google never had.
-fn unsent_cancellations(records: &Records, base: &Record) -> Vec<Change> {
-    let (Some(series), tag) = (base.series(), Tag::of(base.event.id)) else { return Vec::new() };
-    let cancelled = series.exceptions.iter().filter_map(|slot| {
-        let there = records.get(Address::Exception(tag, *slot));
-        if there.is_some_and(|record| !record.is_deleted || record.is_dirty) {
-            return None;
-        }
-        let event = series.occurrence(&base.event, *slot);
-        let role = Role::Exception { series: base.event.id, slot: *slot };
-        let tombstone = Record { is_deleted: true, ..Record::new(event, role, None) };
-        let (rev, seen) = there.map(|record| (record.rev, record.seen)).unwrap_or_default();
-        Some(to_send(Record { rev, seen, ..tombstone }))
-    });
-    cancelled.collect()
-}
-
-fn to_send(record: Record) -> Change {
+/// The same, to be sent: no client can see that.
+pub(super) fn to_send(record: Record) -> Change {
     Change { record: Record { is_dirty: true, ..record }, views: Views::default() }
 }
 
@@ -97,6 +83,8 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
     let mut resolution = Resolution { conflicts: conflict.into_iter().collect(), ..Resolution::default() };
     let Some(mut change) = change else { return resolution };
     let was = stored.and_then(Record::series);
+    resolution.is_short = has_left_exceptions(stored) && change.record.series().is_some();
+    let is_new_there = stored.is_some_and(|stored| stored.link.is_none()) && change.record.link.is_some();
     if let Some(next) = change.record.series() {
         let is_same_pattern = was.is_some_and(|was| {
             let is_same_start =
@@ -108,6 +96,11 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
             resolution.conflicts.extend(unlisted_edits(records, id, was, &listed));
             let series = Series { exceptions: listed, ..next.clone() };
             change.record.role = Role::Series(series);
+        }
+        if is_new_there {
+            // Of a series whose insert is only now known to have been done.
+            let unsent = exceptions_to_send(records, &change.record, false);
+            resolution.steps.prepare.extend(unsent);
         }
     } else if was.is_some() {
         resolution.conflicts.extend(unlisted_edits(records, id, was, &BTreeSet::new()));
@@ -127,13 +120,21 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
     resolution
 }
 
+/// Whether this is a series that has ended and took exceptions along.
+fn has_left_exceptions(stored: Option<&Record>) -> bool {
+    stored.is_some_and(|stored| match &stored.role {
+        Role::Series(series) => stored.is_deleted && !series.exceptions.is_empty(),
+        Role::Single | Role::Exception { .. } => false,
+    })
+}
+
 /// What is stored of a series' exceptions, as far as it was read.
-fn exceptions(records: &Records, id: EventId) -> impl Iterator<Item = &Record> {
+pub(super) fn exceptions(records: &Records, id: EventId) -> impl Iterator<Item = &Record> {
     records.iter().filter(move |record| matches!(record.role, Role::Exception { series, .. } if series == id))
 }
 
 /// The end of an exception whose series has ended.
-fn ended(exception: &Record) -> Option<Change> {
+pub(super) fn ended(exception: &Record) -> Option<Change> {
     let is_left = !exception.is_deleted || exception.link.is_some() || exception.is_dirty;
     let record = Record { link: None, ..exception.clone() };
     is_left.then(|| {
@@ -152,7 +153,7 @@ fn listed(records: &Records, was: Option<&Series>, event: &Event, series: &Serie
     before.chain(waiting).filter(|slot| pattern.contains(*slot)).collect()
 }
 
-fn slot_of(record: &Record) -> Option<Slot> {
+pub(super) fn slot_of(record: &Record) -> Option<Slot> {
     match record.role {
         Role::Exception { slot, .. } => Some(slot),
         Role::Single | Role::Series(_) => None,
@@ -190,9 +191,10 @@ fn occurrence(
     let there = records.get(address);
     // One that only made room says nothing of the slot.
     let stored = there.filter(|record| !record.is_deleted || record.link.is_some() || record.is_dirty);
-    let Decision { change, conflict } = decide(stored, theirs, origin, now);
+    let presumed = stored.zip(base).and_then(|(stored, base)| presumed(stored, base, exception));
+    let Decision { change, conflict } = decide(presumed.as_ref().or(stored), theirs, origin, now);
     let change = match (stored, change) {
-        (Some(_), change) => change,
+        (Some(_), change) => change.map(|change| shelved(base, change)),
         (None, _) if is_cancelled_already(base, exception) => None,
         (None, change) => Some(Change::new(there, taken(base, exception, change, now))),
     };
@@ -205,12 +207,41 @@ fn occurrence(
     if has_copy && let Some(listing) = base.and_then(|base| listing(base, slot)) {
         steps.commit.push(listing);
     }
+    let unseen =
+        change.as_ref().filter(|_| stored_of(records, series_id).is_some_and(|series| outruns(series, slot)));
+    let unseen = unseen.and_then(|change| lost_with_series(&change.record));
+    let conflicts = conflict.into_iter().chain(unseen).collect();
     if let Some(change) = change {
         let views = change.views.union(shown);
         let is_silent = change.views == Views::default() && stored.is_some();
         steps.prepare.push(if is_silent { change } else { Change { views, ..change } });
     }
-    Resolution { steps, conflicts: conflict.into_iter().collect() }
+    Resolution { steps, conflicts, is_short: false }
+}
+
+/// Whether Google has yet to learn that the series has no such slot any more.
+fn outruns(series: &Record, slot: Slot) -> bool {
+    let has_slot = series.series().is_some_and(|now| now.pattern(&series.event).contains(slot));
+    series.is_dirty && series.link.is_some() && !has_slot
+}
+
+/// What somebody made of an occurrence at Google while its slot was taken away here.
+fn lost_with_series(exception: &Record) -> Option<Conflict> {
+    let lost = exception.live()?.clone();
+    Some(Conflict { id: lost.id, lost, fields: Vec::new() })
+}
+
+/// An exception that Google was never told of, as if it were: what both sides had was the occurrence as the series makes it.
+fn presumed(stored: &Record, base: &Record, exception: &Exception) -> Option<Record> {
+    let (series, link) = (base.series()?, base.link.as_ref()?);
+    // Of a series that was put aside nothing is sent, but Google has yet to learn of that.
+    let is_unheard_of = stored.is_dirty || (base.is_dirty && base.event.is_someday);
+    if stored.link.is_some() || !is_unheard_of {
+        return None;
+    }
+    let event = series.occurrence(&base.event.overlaid(link.base.clone()), exception.slot);
+    let link = Some(Link::cancelled(exception.id.clone(), &event));
+    Some(Record { link, is_dirty: true, ..stored.clone() })
 }
 
 /// Whether the slot is cancelled, and its tombstone's time was over.
@@ -231,6 +262,12 @@ fn listing(base: &Record, slot: Slot) -> Option<Change> {
     Some(Change { record, views: Views::of(&base.event) })
 }
 
+/// One that comes back goes with its series: Google will know no series that it could be an exception of.
+fn shelved(base: Option<&Record>, mut change: Change) -> Change {
+    change.record.event.is_someday |= base.is_some_and(|base| base.event.is_someday);
+    change
+}
+
 /// The record of an exception that is new to us; `adopted` is what was decided of its copy.
 fn taken(
     base: Option<&Record>,
@@ -248,5 +285,7 @@ fn taken(
             (event, Some(link))
         }
     };
-    Record { is_deleted, ..Record::new(Event { id, ..event }, exception.role(), link) }
+    // It goes with its series, which Google has yet to learn was put aside.
+    let is_someday = base.is_some_and(|base| base.event.is_someday);
+    Record { is_deleted, ..Record::new(Event { id, is_someday, ..event }, exception.role(), link) }
 }

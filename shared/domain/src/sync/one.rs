@@ -47,7 +47,7 @@ pub(super) fn decide(
     if stored.is_some_and(|stored| is_about_another_copy(stored, theirs)) {
         return Decision::default();
     }
-    let there = policy::there(stored.and_then(|stored| stored.link.as_ref()), theirs);
+    let there = policy::there(stored, theirs);
     match (policy::then(policy::here(stored), there), stored, theirs.copy()) {
         (Then::Adopt, None, Some(copy)) => adopted(copy, origin, now),
         (Then::Merge, Some(stored), Some(copy)) => merged(stored, copy, now),
@@ -84,7 +84,7 @@ fn revived(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
 }
 
 /// What an event is with this rule, having been `before`; none when the rule makes no occurrence of it.
-fn role(before: &Role, rule: Option<&Rule>, event: &Event) -> Option<Role> {
+pub(super) fn role(before: &Role, rule: Option<&Rule>, event: &Event) -> Option<Role> {
     match (before, rule) {
         (Role::Exception { .. }, _) => Some(before.clone()),
         (_, None) => Some(Role::Single),

@@ -4,7 +4,7 @@
 //! deletion that was made in knowledge of the other side's change simply wins, because it was made on that change as its base. Whatever loses is
 //! recorded.
 
-use crate::{Link, Record};
+use crate::Record;
 
 use super::{Copy, Theirs};
 
@@ -85,7 +85,7 @@ pub(super) const fn then(here: Here, there: There) -> Then {
         Here::Shelved => [Unlink, Nothing, Merge, Merge],
         Here::Someday => [Nothing, Nothing, Nothing, Nothing],
         Here::Deleting => [Settle, Nothing, Relink, Revive],
-        Here::Withdrawn => [Settle, Nothing, Relink, Relink],
+        Here::Withdrawn => [Settle, Nothing, Relink, Revive],
         Here::Deleted => [Nothing, Nothing, Revive, Revive],
         Here::Ended => [Nothing, Nothing, Nothing, Nothing],
     };
@@ -127,8 +127,8 @@ pub(super) fn here(stored: Option<&Record>) -> Here {
         (None, true, _, true) => Here::Withdrawn,
         (Some(_), true, _, false) => Here::Deleted,
         (None, true, _, false) => Here::Ended,
-        (Some(_), false, true, _) => Here::Shelved,
-        (None, false, true, _) => Here::Someday,
+        (Some(_), false, true, _) | (None, false, true, true) => Here::Shelved,
+        (None, false, true, false) => Here::Someday,
         (None, false, false, _) => Here::Unsent,
         (Some(_), false, false, false) => Here::Clean,
         (Some(link), false, false, true) if record.shared().is_same(&link.base) => Here::Reverted,
@@ -136,10 +136,14 @@ pub(super) fn here(stored: Option<&Record>) -> Here {
     }
 }
 
-/// What Google says, to whom knows the version `link`.
-pub(super) fn there(link: Option<&Link>, theirs: &Theirs) -> There {
+/// What Google says, to whom knows what is stored. Of a copy whose insert was never answered, what was sent is the best guess.
+pub(super) fn there(stored: Option<&Record>, theirs: &Theirs) -> There {
     let Some(copy) = theirs.copy() else { return There::Gone };
-    let Some(link) = link else { return There::Changed };
+    let Some(stored) = stored else { return There::Changed };
+    let Some(link) = &stored.link else {
+        let is_same = stored.shared().is_same(&copy.link.base);
+        return if is_same { There::Touched } else { There::Changed };
+    };
     let is_older = || match (copy.link.updated_at, link.updated_at) {
         (Some(theirs), Some(seen)) => theirs < seen,
         _ => false,

@@ -10,6 +10,7 @@ mod limits;
 mod model;
 mod permission;
 mod schedules;
+mod sending;
 mod series;
 mod watches;
 mod world;

@@ -338,7 +338,7 @@ impl Edit {
 }
 
 /// The draft that the web app makes of what it was shown.
-pub(super) fn as_shown(shown: &Shown) -> Draft {
+pub(crate) fn as_shown(shown: &Shown) -> Draft {
     let Shown { event, recurs } = shown.clone();
     let parse = |lines: &[String]| Recurrence::parse(lines).unwrap();
     let repeat = match recurs {

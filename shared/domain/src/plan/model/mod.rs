@@ -7,6 +7,8 @@ mod acts;
 mod history;
 mod rules;
 
+pub(crate) use self::acts::as_shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};

@@ -1,0 +1,171 @@
+//! What happens to the two sides.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Line, google};
+use crate::plan::model::as_shown;
+use crate::{
+    Draft, EventId, EventTime, Origin, Priority, Recurrence, Repeat, Rule, Scope, Shared, Shown, Span,
+};
+
+/// An edit of what somebody sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    Rename,
+    Describe,
+    /// By so many hours.
+    Move(i64),
+    /// To the other shelf; only here.
+    Shelve,
+    /// Recur so often, or not at all.
+    Recur(Option<u8>),
+    Delete,
+    /// What is deleted lives again; only at Google.
+    Restore,
+}
+
+impl Edit {
+    /// Whether exceptions lose their slots by it, if it is made of a series.
+    pub(super) fn drops_exceptions(self) -> bool {
+        matches!(self, Self::Move(_) | Self::Recur(_) | Self::Delete | Self::Restore)
+    }
+}
+
+/// One thing that happens. `place` tells its texts and ids from those of others.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Here {
+        which: u8,
+        scope: Scope,
+        what: Edit,
+        place: u8,
+    },
+    /// A new event; a series, if it has occurrences to count.
+    NewHere {
+        count: u8,
+        is_someday: bool,
+        place: u8,
+    },
+    There {
+        which: u8,
+        what: Edit,
+        place: u8,
+    },
+    NewThere {
+        count: u8,
+        place: u8,
+    },
+    Pull {
+        order: Vec<u8>,
+    },
+    Push {
+        line: Line,
+    },
+    Repair,
+}
+
+pub(super) fn pick<T>(from: &[T], which: u8) -> Option<&T> {
+    from.get(usize::from(which) % from.len().max(1))
+}
+
+fn daily(count: u8) -> Recurrence {
+    Recurrence::parse(&[format!("RRULE:FREQ=DAILY;COUNT={count}")]).unwrap()
+}
+
+fn moved(span: &Span, hours: i64) -> Span {
+    let by = |time: &EventTime| match time.date() {
+        Some(date) => EventTime::from(date + chrono::TimeDelta::days(hours.signum())),
+        None => EventTime::from((time.instant() + chrono::TimeDelta::hours(hours)).fixed_offset()),
+    };
+    Span::new(by(span.start()), by(span.end())).unwrap()
+}
+
+/// What the web app sends of an edit; nothing for a deletion.
+pub(super) fn draft(shown: &Shown, what: Edit, text: &str) -> Option<Draft> {
+    let mut draft = as_shown(shown);
+    match what {
+        Edit::Rename => draft.title = Some(text.to_owned()),
+        Edit::Describe | Edit::Restore => draft.description = Some(text.to_owned()),
+        Edit::Move(hours) => draft.span = moved(&draft.span, hours),
+        Edit::Shelve => draft.is_someday = !draft.is_someday,
+        Edit::Recur(Some(count)) => draft.repeat = Repeat::Series(daily(count)),
+        Edit::Recur(None) => draft.repeat = Repeat::Never,
+        Edit::Delete => return None,
+    }
+    Some(draft)
+}
+
+/// What somebody at Google makes of an event; nothing for a deletion.
+pub(super) fn edited(shared: &Shared, what: Edit, text: &str) -> Option<Shared> {
+    let mut shared = shared.clone();
+    match what {
+        Edit::Rename => shared.title = Some(text.to_owned()),
+        Edit::Describe | Edit::Shelve => shared.description = Some(text.to_owned()),
+        Edit::Move(hours) => shared.span = moved(&shared.span, hours),
+        Edit::Recur(count) => {
+            let rule = |count| Rule { zone: "UTC".parse().unwrap(), recurrence: daily(count) };
+            shared.rule = count.map(rule);
+        }
+        Edit::Restore => {}
+        Edit::Delete => return None,
+    }
+    Some(shared)
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![Just(Scope::This), Just(Scope::All), Just(Scope::Following)]
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        4 => Just(Edit::Rename),
+        3 => Just(Edit::Describe),
+        2 => prop_oneof![Just(1), Just(24), Just(-3)].prop_map(Edit::Move),
+        1 => Just(Edit::Shelve),
+        2 => prop_oneof![Just(None), Just(Some(2)), Just(Some(4))].prop_map(Edit::Recur),
+        2 => Just(Edit::Delete),
+        1 => Just(Edit::Restore),
+    ]
+}
+
+/// Acts whose texts are told apart by their place in the history.
+pub(super) fn history(length: usize) -> impl Strategy<Value = Vec<Act>> {
+    let place = 0;
+    let kinds = prop_oneof![
+        6 => (any::<u8>(), scope(), edit()).prop_map(move |(which, scope, what)| Act::Here { which, scope, what, place }),
+        5 => (any::<u8>(), edit()).prop_map(move |(which, what)| Act::There { which, what, place }),
+        2 => (0u8..3, any::<bool>()).prop_map(move |(count, is_someday)| Act::NewHere { count, is_someday, place }),
+        1 => (0u8..3).prop_map(move |count| Act::NewThere { count, place }),
+        2 => vec(any::<u8>(), 0..4).prop_map(|order| Act::Pull { order }),
+        2 => prop_oneof![Just(Line::Sound), Just(Line::BreaksAfter)].prop_map(|line| Act::Push { line }),
+        1 => Just(Act::Repair),
+    ];
+    vec(kinds, 2..length).prop_map(|mut acts| {
+        for (number, act) in (1..).zip(&mut acts) {
+            if let Act::Here { place, .. }
+            | Act::NewHere { place, .. }
+            | Act::There { place, .. }
+            | Act::NewThere { place, .. } = act
+            {
+                *place = number;
+            }
+        }
+        acts
+    })
+}
+
+pub(super) fn new_here(count: u8, is_someday: bool, place: u8) -> Draft {
+    let time = |text: &str| text.parse().unwrap();
+    let span = Span::new(time("2026-11-20T09:00:00Z"), time("2026-11-20T10:00:00Z")).unwrap();
+    let (id, priority, origin) = (EventId::new([place; 12]), Priority::Unassigned, Origin::Compass);
+    let title = Some(format!("new here {place}"));
+    let draft = Draft::new(id, title, None, span, false, is_someday, priority, origin, None).unwrap();
+    let repeat = if count == 0 { Repeat::Unsaid } else { Repeat::Series(daily(count + 2)) };
+    draft.repeating(repeat, None)
+}
+
+pub(super) fn new_there(count: u8, place: u8) -> Shared {
+    let rule = (count > 0).then(|| Rule { zone: "UTC".parse().unwrap(), recurrence: daily(count + 2) });
+    google::shared(&format!("new there {place}"), 21, 12, rule)
+}
