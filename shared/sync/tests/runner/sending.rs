@@ -58,7 +58,7 @@ async fn an_event_made_edited_and_deleted_before_it_was_sent_leaves_nothing_at_g
 }
 
 #[tokio::test]
-async fn a_thousand_drags_of_one_event_are_one_write() {
+async fn a_hundred_drags_of_one_event_are_one_write() {
     let world = World::connected().await;
     world.import().await;
     for n in 0..100 {
