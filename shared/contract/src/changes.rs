@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::CalendarView;
 use crate::event::EventView;
+use crate::page;
 use crate::priority::PriorityView;
 use crate::user::MetadataView;
 
@@ -35,11 +36,7 @@ impl ChangesQuery {
     /// # Errors
     /// [`Refusal::BadField`] for what is no positive number.
     pub fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = self.limit.as_deref() else { return Ok(USUAL) };
-        match text.parse::<usize>() {
-            Ok(limit) if limit > 0 => Ok(limit.min(LIMIT)),
-            _ => Err(Refusal::field("limit", "must be a positive number")),
-        }
+        page::limit(self.limit.as_deref(), USUAL, LIMIT)
     }
 }
 

@@ -5,7 +5,7 @@ use domain::{Event, EventId, Field, Recurs, Refusal, Shown, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventView;
-use crate::timestamp;
+use crate::{page, timestamp};
 
 /// The most issues of one answer.
 pub const LIMIT: usize = 100;
@@ -28,11 +28,7 @@ impl IssuesQuery {
     /// # Errors
     /// [`Refusal::BadField`] for what is no positive number.
     pub fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = self.limit.as_deref() else { return Ok(USUAL) };
-        match text.parse::<usize>() {
-            Ok(limit) if limit > 0 => Ok(limit.min(LIMIT)),
-            _ => Err(Refusal::field("limit", "must be a positive number")),
-        }
+        page::limit(self.limit.as_deref(), USUAL, LIMIT)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod issue;
 mod object;
+mod page;
 pub mod priority;
 pub mod socket;
 pub mod stream;
