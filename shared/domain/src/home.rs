@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EventId, Slot, id};
 
+/// What an id ends in that had to give way to another.
+const ASIDE: char = 'v';
+
 /// A calendar of the user's at Google.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Home {
@@ -70,6 +73,13 @@ impl GoogleEventId {
         Self { home, text: format!("{event}{mark}") }
     }
 
+    /// The next id to try for the same event, should this one be taken by something else. Its end is valid base32hex and no hex digit, so it leads
+    /// back like the first.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { home: self.home.clone(), text: format!("{}{ASIDE}", self.text) }
+    }
+
     /// The calendar.
     pub fn home(&self) -> &Home {
         &self.home
@@ -92,7 +102,7 @@ impl GoogleEventId {
     /// The event of ours that this id was made for, if it was.
     fn ours(&self) -> Option<EventId> {
         let (id, mark_here) = self.text.split_at_checked(24)?;
-        let is_ours = mark_here == mark(&self.home)
+        let is_ours = mark_here.trim_end_matches(ASIDE) == mark(&self.home)
             && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         if is_ours { id.parse().ok() } else { None }
     }
@@ -154,6 +164,20 @@ mod tests {
             for elsewhere in [Home::Primary, other("a"), other("b"), other("c")] {
                 let invited = GoogleEventId::within(elsewhere.clone(), there.as_str());
                 assert_eq!(EventId::of_google(&invited) == id, elsewhere == home);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_gave_way_leads_back_like_the_first() {
+        let id: EventId = HEX.parse().unwrap();
+        for home in [Home::Primary, other("a")] {
+            let first = GoogleEventId::of(home, id);
+            let (second, third) = (first.aside(), first.aside().aside());
+            assert_eq!(first.as_str().len() + 2, third.as_str().len());
+            for there in [second, third] {
+                assert_eq!(EventId::of_google(&there), id);
+                assert!(there.as_str().bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v')));
             }
         }
     }

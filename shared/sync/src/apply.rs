@@ -25,6 +25,8 @@ pub(crate) struct Page {
     pub live: u32,
     /// Entries that cannot be read, and why.
     pub unreadable: Vec<Unreadable>,
+    /// Series whose zone nobody knows, with its name. Their times are read by the distance from UTC that they say.
+    pub strange: Vec<(EventId, String)>,
 }
 
 /// An entry that cannot be read. It stays as it is on both sides.
@@ -44,7 +46,11 @@ impl Page {
         let mut places: BTreeMap<GoogleEventId, usize> = BTreeMap::new();
         for item in items {
             match translate::read(item, home) {
-                Ok(theirs) => page.take(theirs, &mut places),
+                Ok(theirs) => {
+                    let zone = translate::unknown_zone(item).map(|zone| (theirs.id(), zone.to_owned()));
+                    page.strange.extend(zone);
+                    page.take(theirs, &mut places);
+                }
                 Err(reason) => page.unreadable.push(Unreadable {
                     id: EventId::of_google(&GoogleEventId::within(home.clone(), item.id.as_str())),
                     reason,
@@ -118,6 +124,9 @@ impl Sync {
 
     /// Records which entries of a page cannot be read. They are left as they are on both sides. A repetition records nothing new.
     pub(crate) async fn park_unreadable(&self, user: UserId, page: &Page) -> Result<(), Error> {
+        for (event, zone) in &page.strange {
+            tracing::warn!(%user, %event, zone, "a series has a zone that nobody knows: it keeps its distance from UTC");
+        }
         let now = self.clock.now();
         for entries in page.unreadable.chunks(Plan::LIMIT) {
             tracing::info!(%user, unreadable = entries.len(), "events are passed over");
@@ -214,6 +223,28 @@ mod tests {
             let page = Page::sort_out(&items, &Home::Primary);
             let [Theirs::Live(copy)] = page.events.as_slice() else { panic!("{page:?}") };
             assert_eq!(copy.link.base.title.as_deref(), Some("new"));
+        }
+    }
+
+    /// Scenario 77.
+    #[test]
+    fn a_series_in_a_zone_that_nobody_knows_is_taken_with_its_instants_and_named() {
+        let series = |zone: &str| -> calendar::Event {
+            serde_json::from_value(json!({
+                "id": zone.replace('/', "").to_lowercase(), "recurrence": ["RRULE:FREQ=DAILY;COUNT=2"],
+                "start": {"dateTime": "2026-11-20T09:00:00-03:00", "timeZone": zone},
+                "end": {"dateTime": "2026-11-20T10:00:00-03:00", "timeZone": zone}
+            }))
+            .unwrap()
+        };
+        let zones = ["Mars/Olympus", "GMT-03:00", "Etc/GMT+3", "US/Eastern"];
+        let page = Page::sort_out(&zones.map(series), &Home::Primary);
+        let [(event, zone)] = page.strange.as_slice() else { panic!("{page:?}") };
+        assert_eq!((event, zone.as_str()), (&page.events[0].id(), "Mars/Olympus"));
+        assert_eq!((page.events.len(), page.unreadable.len()), (4, 0));
+        let first = "2026-11-20T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
+        for theirs in &page.events {
+            assert_eq!(theirs.copy().unwrap().link.base.span.start().instant(), first);
         }
     }
 

@@ -5,7 +5,7 @@
 //!
 //! * [`translate`] is pure: what Google's event means. What to do about it is decided in [`domain::sync`].
 //! * `calendars` knows which calendars are synced; [`listing`] reads Google's list of them.
-//! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
+//! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `meet`, `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
 //! * `account` has the user's permission, `budget` how often Google may be called, `apply` the way of a page into the store.
 
@@ -19,6 +19,7 @@ mod error;
 mod import;
 mod leave;
 pub mod listing;
+mod meet;
 mod moved;
 mod occurrence;
 mod pull;

@@ -185,22 +185,21 @@ impl Sync {
         }
     }
 
-    async fn insert(
+    pub(crate) async fn insert(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
-        let body = translate::write(id, &record.event, record.shared().rule.as_ref(), None);
+        let body = translate::body(id, record, None);
         let answer = self
             .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
             .await;
         match answer {
             Ok(answer) => settled(&answer, there, true),
             Err(error) if error.is(Reason::Duplicate) => {
-                // An earlier try of ours, perhaps deleted since.
-                Box::pin(self.meet(account, there, record, id)).await
+                Box::pin(self.meet_taken(account, there, record, id)).await
             }
             Err(error) => Err(error),
         }
@@ -217,7 +216,7 @@ impl Sync {
             // It left our view with its calendar, and we know no version any more.
             return Box::pin(self.meet(account, there, record, &link.id)).await;
         }
-        let body = translate::write(&link.id, &record.event, record.shared().rule.as_ref(), Some(link));
+        let body = translate::body(&link.id, record, Some(link));
         let answer = self
             .call(account, async |google, access| {
                 google.update(access, &there.calendar, &body, &link.etag).await
@@ -228,51 +227,6 @@ impl Sync {
             Err(error) if is_out_of_date(&error) => {
                 Box::pin(self.meet(account, there, record, &link.id)).await
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What Google has under this id is not what we thought: look, and merge, revive or insert.
-    async fn meet(
-        &self,
-        account: &mut Account,
-        there: &There,
-        record: &Record,
-        id: &GoogleEventId,
-    ) -> Result<Sent, Error> {
-        match self.look_up(account, &there.calendar, id).await? {
-            // Forgotten altogether: the next round inserts it.
-            None => self.unlink(account, record.address()).await,
-            Some(theirs) if theirs.is_cancelled() => match self.follow(account, record).await? {
-                true => Ok(Sent::Merged),
-                false => self.revive(account, there, record, &theirs).await,
-            },
-            Some(theirs) => self.merge(account, there, record, &theirs).await,
-        }
-    }
-
-    /// Deleted at Google while it was edited here: an edit beats a concurrent deletion.
-    pub(crate) async fn revive(
-        &self,
-        account: &mut Account,
-        there: &There,
-        record: &Record,
-        theirs: &calendar::Event,
-    ) -> Result<Sent, Error> {
-        let id = GoogleEventId::within(there.home.clone(), theirs.id.as_str());
-        // A deleted event keeps what it had, if only for a while; if not, what it had when it was last read.
-        let deleted = translate::as_if_live(theirs, &there.home).map(|copy| copy.link);
-        let existing = deleted.as_ref().or(record.link.as_ref());
-        let mut body = translate::write(&id, &record.event, record.shared().rule.as_ref(), existing);
-        body.recurring_event_id.clone_from(&theirs.recurring_event_id);
-        body.original_start_time.clone_from(&theirs.original_start_time);
-        let etag = theirs.etag.clone().unwrap_or_else(|| "*".to_owned());
-        let answer = self
-            .call(account, async |google, access| google.update(access, &there.calendar, &body, &etag).await)
-            .await;
-        match answer {
-            Ok(answer) => settled(&answer, there, true),
-            Err(error) if error.is(Reason::Stale) => Ok(Sent::Merged),
             Err(error) => Err(error),
         }
     }
@@ -368,7 +322,7 @@ pub(crate) fn read(theirs: &calendar::Event, home: &Home) -> Result<Theirs, Erro
 }
 
 /// The base that a write's answer makes.
-fn settled(answer: &calendar::Event, there: &There, is_anew: bool) -> Result<Sent, Error> {
+pub(crate) fn settled(answer: &calendar::Event, there: &There, is_anew: bool) -> Result<Sent, Error> {
     match read(answer, &there.home)?.copy() {
         Some(copy) => Ok(Sent::Settled { link: Some(Box::new(copy.link.clone())), is_anew }),
         None => Err(Error::Google(unmergeable("the answer to a write is a deleted event"))),

@@ -9,13 +9,15 @@
 use chrono::{DateTime, Days, Utc};
 use domain::sync::{Copy, Exception, Theirs};
 use domain::{
-    Event, EventTime, GoogleEventId, Home, Link, Origin, Recurrence, Rule, Series, Shared, Slot, Span, Zone,
+    Event, EventId, EventTime, GoogleEventId, Home, Link, Origin, Record, Recurrence, Rev, Rule, Series,
+    Shared, Slot, Span, Zone,
 };
 use google::calendar::{self, When};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 const ID: &str = "meridian";
+const REV: &str = "rev";
 const PRIORITY: &str = "priority";
 const ORIGIN: &str = "origin";
 
@@ -112,6 +114,12 @@ fn rule(event: &calendar::Event, span: &Span) -> Result<Option<Rule>, Skipped> {
     Ok(Some(Rule { zone, recurrence }))
 }
 
+/// The name of a series' zone, if nobody knows it.
+pub fn unknown_zone(event: &calendar::Event) -> Option<&str> {
+    let zone = event.recurrence.as_ref().and(event.start.as_ref())?.time_zone.as_deref()?;
+    zone.parse::<Zone>().is_err().then_some(zone)
+}
+
 fn time(when: &When) -> Option<EventTime> {
     when.date.as_deref().or(when.date_time.as_deref())?.parse().ok()
 }
@@ -123,13 +131,22 @@ fn span(event: &calendar::Event) -> Option<Span> {
     Span::new(start, end).ok()
 }
 
+/// The event of ours that a copy was written for, and where in the log it was then; none of what we did not write.
+pub fn written_for(event: &calendar::Event) -> Option<(EventId, Option<Rev>)> {
+    let rev = event.private(REV).and_then(|rev| rev.parse().ok());
+    Some((event.private(ID)?.parse().ok()?, rev))
+}
+
+/// The body of a write of what is stored, which says what it was made of ([`written_for`]).
+pub fn body(id: &GoogleEventId, record: &Record, existing: Option<&Link>) -> calendar::Event {
+    let mut body = write(id, &record.event, record.shared().rule.as_ref(), existing);
+    let private = &mut body.extended_properties.get_or_insert_default().private;
+    private.insert(REV.into(), record.rev.to_string().into());
+    body
+}
+
 /// The body of a write: `event`, a series if it has a rule, laid over what Google has, or alone when it has nothing.
-pub fn write(
-    id: &GoogleEventId,
-    event: &Event,
-    rule: Option<&Rule>,
-    existing: Option<&Link>,
-) -> calendar::Event {
+fn write(id: &GoogleEventId, event: &Event, rule: Option<&Rule>, existing: Option<&Link>) -> calendar::Event {
     let mut body: calendar::Event =
         existing.and_then(|link| serde_json::from_str(&link.raw).ok()).unwrap_or_default();
     let shared = Shared { rule: rule.cloned(), ..event.shared() };
