@@ -25,6 +25,8 @@ pub struct Quirks {
     pub rewrites_texts: bool,
     /// Lists end without a sync token.
     pub withholds_sync_token: bool,
+    /// Page tokens have expired by the time that they are used.
+    pub spends_page_tokens: bool,
     /// Full lists have no items, as if the calendar were empty.
     pub hides_events: bool,
     /// A delta tells of each event its version before last as well, and after the last one.

@@ -142,6 +142,9 @@ pub struct Import {
     /// Whether everything is read for the second time, because the first time much too little was there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_second: bool,
+    /// How often it has begun again because a page token was spent.
+    #[serde(default)]
+    pub restarts: u32,
     /// Google's ids of the calendars that are still to be read; the first one is at work.
     pub pending: Vec<String>,
     /// Those that were read.

@@ -63,6 +63,7 @@ impl Sync {
             begun_at: now,
             is_repair,
             is_second: false,
+            restarts: 0,
             pending: pending.collect(),
             read: Vec::new(),
             events: 0,
@@ -81,6 +82,22 @@ impl Sync {
         account.status = leased(&account.status, now);
         account.list = ListState { generation: list.generation + 1, ..list };
         Ok(())
+    }
+
+    /// Begins an import again, with marks of its own: what was seen before may be gone since.
+    pub(crate) async fn begin_again(&self, account: &mut Account, import: &Import) -> Result<(), Error> {
+        let again = Import {
+            traversal: account.list.generation + 1,
+            pending: import.read.iter().chain(&import.pending).cloned().collect(),
+            read: Vec::new(),
+            events: 0,
+            after: None,
+            expected: 0,
+            missing: 0,
+            ..import.clone()
+        };
+        let list = ListState { import: Some(again), ..account.list.clone() };
+        self.put_list(account, list).await
     }
 
     async fn go_through(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {

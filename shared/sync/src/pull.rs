@@ -13,6 +13,9 @@ use crate::calendars::is_lost;
 use crate::due::{POLL, SILENCE};
 use crate::{Error, Progress, Sync};
 
+/// How often a traversal begins again in a job because its page token was spent.
+const RESTARTS: usize = 3;
+
 /// What becomes of calendars that could not be read the last time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parked {
@@ -103,6 +106,7 @@ impl Sync {
         until: DateTime<Utc>,
     ) -> Result<Progress, Error> {
         let Some(sync_token) = state.sync_token.clone() else { return Ok(Progress::Done) };
+        let mut restarts = 0;
         loop {
             let page_token = match &state.checkpoint {
                 Some(Checkpoint::Delta { page }) => Some(page.clone()),
@@ -116,7 +120,8 @@ impl Sync {
                 .await;
             let page = match page {
                 // Begin again from the same sync token: what was applied is applied again, and changes nothing.
-                Err(error) if error.is(Reason::PageTokenGone) && is_continued => {
+                Err(error) if error.is(Reason::PageTokenGone) && is_continued && restarts < RESTARTS => {
+                    restarts += 1;
                     state.checkpoint = None;
                     continue;
                 }

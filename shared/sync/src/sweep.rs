@@ -1,5 +1,5 @@
-//! The walk over our own events that ends an import: what a calendar should have shown and did not is asked for one by one, and what Google never had
-//! is sent to it.
+//! The walk over our own events that ends an import: what a calendar should have shown and did not is asked for one by one, and what Google never had,
+//! or has refused, is sent to it once more.
 //!
 //! A list that comes out short deletes nothing. When it is much too short, not even the questions are asked: everything is read a second time, and the
 //! operator is told.
@@ -51,37 +51,28 @@ impl Sync {
         if is_suspicious(&next) && !import.is_second {
             return self.read_again(account, import, &next).await;
         }
+        let shown = records.iter().filter(|record| record.is_deleted && seen.contains(&record.event.id));
+        let shown: Vec<Address> = shown.map(Record::address).collect();
         let confirmed = self.confirm_missing(account, &missing).await?;
-        self.take_step(account, next, &records, &confirmed).await
+        self.take_step(account, next, &records, (&confirmed, &shown)).await
     }
 
     /// Much too little was there: everything is read a second time before anything is believed to be gone.
     async fn read_again(&self, account: &mut Account, import: &Import, found: &Import) -> Result<(), Error> {
         let Import { expected, missing, .. } = *found;
         tracing::error!(
-            user = %account.user, expected, missing, "a calendar came out much too short, and is read a second time"
+            alarm = "google", user = %account.user, expected, missing, "a calendar came out much too short, and is read a second time"
         );
-        let again = Import {
-            traversal: account.list.generation + 1,
-            is_second: true,
-            pending: import.read.clone(),
-            read: Vec::new(),
-            events: 0,
-            after: None,
-            expected: 0,
-            missing: 0,
-            ..import.clone()
-        };
-        let list = ListState { import: Some(again), ..account.list.clone() };
-        self.put_list(account, list).await
+        self.begin_again(account, &Import { is_second: true, ..import.clone() }).await
     }
 
+    /// Writes down what follows from what was found: what is missing at Google, and what is shown there and deleted here.
     async fn take_step(
         &self,
         account: &mut Account,
         import: Import,
         records: &[Record],
-        missing: &[Theirs],
+        (missing, shown): (&[Theirs], &[Address]),
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let list = ListState { import: Some(import), ..account.list.clone() };
@@ -101,6 +92,9 @@ impl Sync {
                 let steps = sync::unsent(&current, address);
                 current.apply(&steps);
                 plan.steps = plan.steps.then(steps);
+            }
+            for address in shown {
+                plan.steps = plan.steps.then(sync::undeleted(&current, *address));
             }
             plan.put_list(&self.store, account.user, &list)?;
             Ok(plan)

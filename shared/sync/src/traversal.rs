@@ -15,6 +15,9 @@ use crate::calendars::is_lost;
 use crate::import::leased;
 use crate::{Error, Sync, connected};
 
+/// How often an import may begin again, because a page token was spent, before another try has to do it.
+const TRAVERSALS: u32 = 4;
+
 /// What a traversal has come to.
 #[derive(Clone, Copy)]
 struct Tally {
@@ -31,7 +34,7 @@ impl Sync {
         calendar: &str,
     ) -> Result<(), Error> {
         let state = account.calendars.iter().find(|state| state.calendar == calendar).cloned();
-        let Some(mut state) = state.filter(|state| !state.is_leaving()) else {
+        let Some(state) = state.filter(|state| !state.is_leaving()) else {
             // Unselected meanwhile.
             return self.pass_over(account, import, calendar).await;
         };
@@ -48,11 +51,9 @@ impl Sync {
             .await;
         match page {
             Err(error) if error.is(Reason::PageTokenGone) && traversal.page_token.is_some() => {
-                // Begin again; what is marked stays marked.
-                let Tally { pages, .. } = tally;
-                let traversal = import.traversal;
-                state.checkpoint = Some(Checkpoint::Full { traversal, page: None, pages, events: 0 });
-                self.put_state(account, &mut state).await
+                let restarts = (import.restarts + 1) % TRAVERSALS;
+                self.begin_again(account, &Import { restarts, ..import.clone() }).await?;
+                if restarts == 0 { Err(error) } else { Ok(()) }
             }
             Err(error) if is_lost(&error) => {
                 self.lose(account, calendar, &error).await?;

@@ -48,6 +48,9 @@ pub(crate) async fn list(
     let page = traversals.page(&question, &id, paging, || {
         begin(book, &id, &question, repeats, now).map(|frozen| distorted(frozen, book, &question, quirks))
     })?;
+    if quirks.spends_page_tokens {
+        traversals.expire();
+    }
     Ok(answer(&world, &caller, &id, page))
 }
 

@@ -39,24 +39,36 @@ pub fn resolve(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime
     }
 }
 
-/// What is stored in a place, to be sent because Google never had it: no client can see it. The exceptions of a series follow when Google has it
-/// ([`super::answered`]).
+/// What is stored in a place, to be sent because Google has something else and waits for nothing more: it never had the event, or has refused the last
+/// edit of it. No client can see it. The exceptions of a series follow when Google has it ([`super::answered`]).
 pub fn unsent(records: &Records, address: Address) -> Steps {
-    let Some(record) = records.get(address).filter(|record| !record.is_dirty && record.link.is_none()) else {
-        return Steps::none();
-    };
-    let is_wanted = match &record.role {
+    let Some(record) = records.get(address).filter(|record| !record.is_dirty) else { return Steps::none() };
+    let Some(event) = record.live() else { return Steps::none() };
+    let is_listed = match &record.role {
         Role::Exception { series, slot } => {
             let series = series_of(records, *series).and_then(Record::series);
             series.is_some_and(|series| series.exceptions.contains(slot))
         }
         Role::Single | Role::Series(_) => true,
     };
+    let is_told = match &record.link {
+        Some(link) => !event.is_someday && link.base.is_same(&record.shared()),
+        None => event.is_someday,
+    };
     let mut steps = Steps::none();
-    if is_wanted && record.live().is_some_and(|event| !event.is_someday) {
+    if is_listed && !is_told {
         steps.commit.push(to_send(record.clone()));
     }
     steps
+}
+
+/// The deletion of what Google shows all the same, to be sent once more: it has refused the last one. Of an occurrence Google shows the cancellation.
+pub fn undeleted(records: &Records, address: Address) -> Steps {
+    let refused = records.get(address).filter(|record| {
+        let has_copy = record.link.as_ref().is_some_and(|link| !link.etag.is_empty());
+        record.is_deleted && !record.is_dirty && has_copy && !matches!(record.role, Role::Exception { .. })
+    });
+    Steps { commit: refused.cloned().map(to_send).into_iter().collect(), ..Steps::none() }
 }
 
 /// The same, to be sent: no client can see that.

@@ -66,14 +66,101 @@ async fn events_of_every_type_are_shown_and_an_edit_of_one_makes_no_loop() {
     let mut expected = types.to_vec();
     expected.sort_unstable();
     assert_eq!(world.titles().await, expected);
-    let mail = EventId::of_google(&GoogleEventId::new("typefromgmail"));
-    world.save(mail, "edited").await;
-    world.push().await;
-    assert!(!world.record(mail).await.is_dirty, "it is sent, or put aside with its reason");
     world.google.clear_journal();
-    world.push().await;
+    for kind in types {
+        let event = EventId::of_google(&GoogleEventId::new(format!("type{}", kind.to_lowercase())));
+        world.save(event, &format!("{kind}, edited")).await;
+    }
+    for _ in 0..3 {
+        world.push().await;
+        world.poll().await;
+    }
+    assert_eq!(world.writes(), types.len(), "each is tried once");
+    let issues = world.store.issues(world.user).await.unwrap();
+    for kind in types {
+        let there = format!("type{}", kind.to_lowercase());
+        let event = EventId::of_google(&GoogleEventId::new(there.as_str()));
+        let record = world.record(event).await;
+        let is_sent = world.at_google(&there)["summary"] == format!("{kind}, edited").as_str();
+        let is_told = issues.iter().any(|issue| issue.event == event);
+        assert!(!record.is_dirty && is_sent != is_told, "{kind}: it is taken, or put aside with its reason");
+        assert_eq!(record.event.title, Some(format!("{kind}, edited")), "and kept either way");
+    }
+    assert!(
+        issues.iter().any(|issue| issue.event == EventId::of_google(&GoogleEventId::new("typefromgmail")))
+    );
+}
+
+fn refused(method: &str) -> GoogleFault {
+    GoogleFault::refuse(&format!("calendar.events.{method}"), StatusCode::BAD_REQUEST, "invalid")
+}
+
+impl World {
+    /// As the user asks for it, or a spent token; and what it finds to send is sent.
+    async fn repair_and_push(&self) {
+        self.google.invalidate_sync_tokens(EMAIL).unwrap();
+        self.pull().await;
+        self.run(&Job::Import { user: self.user, is_repair: true }).await.unwrap();
+        self.push().await;
+    }
+}
+
+/// 113: an insert, an update and a deletion were refused, and one event waits to be sent.
+#[tokio::test]
+async fn a_repair_keeps_unsent_edits_and_tries_once_more_what_google_has_refused() {
+    let world = World::connected().await;
+    let (edited, deleted) = (world.google_event("Theirs"), world.google_event("Unwanted"));
+    world.import().await;
+    let here = |there: &str| EventId::of_google(&GoogleEventId::new(there));
+    for method in ["insert", "update", "delete"] {
+        match method {
+            "insert" => world.save(id(1), "Made here").await,
+            "update" => world.save(here(&edited), "Edited here").await,
+            _ => world.delete(here(&deleted)).await,
+        }
+        world.google.inject(refused(method));
+        world.push().await;
+    }
+    assert_eq!(world.store.issues(world.user).await.unwrap().len(), 3);
+    world.google.clear_journal();
     world.poll().await;
-    assert_eq!(world.writes(), 0);
+    world.push().await;
+    assert_eq!((world.writes(), world.titles_at_google()), (0, vec!["Theirs".into(), "Unwanted".into()]));
+
+    // Google would take them now. Before the repair has come to its end one more is made.
+    world.google.invalidate_sync_tokens(EMAIL).unwrap();
+    world.pull().await;
+    world.save(id(2), "Unsent").await;
+    world.run(&Job::Import { user: world.user, is_repair: true }).await.unwrap();
+    world.push().await;
+    assert_eq!(world.titles_at_google(), ["Edited here", "Made here", "Unsent"]);
+    assert_eq!((world.titles().await, world.writes()), (world.titles_at_google(), 4));
+    world.google.clear_journal();
+    world.repair_and_push().await;
+    assert_eq!(world.writes(), 0, "nothing is left to be tried");
+}
+
+/// 113: what is refused for good costs one call for each repair.
+#[tokio::test]
+async fn what_google_refuses_again_is_put_aside_again() {
+    let world = World::connected().await;
+    let edited = world.google_event("Theirs");
+    world.import().await;
+    world.save(EventId::of_google(&GoogleEventId::new(edited.as_str())), "Edited here").await;
+    world.google.inject(refused("update").forever());
+    for tries in 1..=3 {
+        if tries == 1 {
+            world.push().await
+        } else {
+            world.repair_and_push().await
+        }
+        world.poll().await;
+        assert_eq!(world.calls("calendar.events.update"), tries);
+    }
+    assert_eq!(
+        (world.titles().await, world.titles_at_google()),
+        (vec!["Edited here".into()], vec!["Theirs".into()])
+    );
 }
 
 /// 119.

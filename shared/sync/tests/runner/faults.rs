@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::{ConnectionState, GoogleStatus, ImportFlag, ImportStatus, Job, Notice};
-use fake_google::{Fault as GoogleFault, Paging};
+use fake_google::{Fault as GoogleFault, Paging, Quirks};
 use http::StatusCode;
 use seam::{Fault, Kind};
 use serde_json::json;
@@ -147,6 +147,59 @@ async fn a_spent_page_token_begins_the_traversal_anew() {
     world.google.expire_page_tokens();
     world.pull().await;
     assert_eq!(world.titles().await.len(), 6);
+}
+
+/// 18: for a pull and for an import.
+#[tokio::test]
+async fn page_tokens_that_are_always_spent_end_the_job_after_a_few_traversals() {
+    const LIST: &str = "calendar.events.list";
+    for is_import in [false, true] {
+        let world = World::connected().await;
+        if !is_import {
+            world.import().await;
+        }
+        for n in 0..6 {
+            world.google_event(&format!("event {n}"));
+        }
+        world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
+        world.google.set_quirks(Quirks { spends_page_tokens: true, ..Quirks::default() });
+        world.google.clear_journal();
+        let user = world.user;
+        let job = if is_import { Job::Import { user, is_repair: false } } else { Job::Pull { user } };
+        assert!(world.run(&job).await.unwrap_err().is_retryable());
+        assert_eq!(world.calls(LIST), 8, "a first page and a second that is refused, four times");
+        let stored = world.store.google(user).await.unwrap().unwrap();
+        assert_eq!(
+            stored.calendars[0].sync_token.is_some(),
+            !is_import,
+            "the token is never ahead of the data"
+        );
+        world.google.set_quirks(Quirks::default());
+        world.run(&job).await.unwrap();
+        world.pull().await;
+        assert_eq!(world.titles().await.len(), 6);
+    }
+}
+
+/// 18: what a traversal has seen before it had to begin again may be gone since.
+#[tokio::test]
+async fn an_import_whose_page_token_was_spent_finds_what_was_deleted_meanwhile() {
+    let world = World::connected().await;
+    let events: Vec<String> = (0..6).map(|n| world.google_event(&format!("event {n}"))).collect();
+    world.import().await;
+    world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
+    world.google.invalidate_sync_tokens(EMAIL).unwrap();
+    world.pull().await;
+    world.google.inject(
+        GoogleFault::refuse("calendar.events.list", StatusCode::SERVICE_UNAVAILABLE, "backendError").after(1),
+    );
+    let repair = Job::Import { user: world.user, is_repair: true };
+    world.run(&repair).await.unwrap_err();
+    world.google.expire_page_tokens();
+    world.google.delete_event(EMAIL, "primary", &events[0]).unwrap();
+    world.run(&repair).await.unwrap();
+    assert_eq!(world.titles().await, world.titles_at_google());
+    assert_eq!(world.titles().await.len(), 5);
 }
 
 #[tokio::test]
