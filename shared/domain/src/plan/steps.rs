@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use super::Context;
 use crate::{Address, Change, Event, Record, Records, Role, Series, Tag};
 
@@ -162,7 +164,7 @@ impl Steps {
 fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
     let follows = lives_on || matches!(gone.role, Role::Exception { .. });
     let mut change = Change::delete(gone, !follows && context.concerns_google(Some(gone), false));
-    change.record.event.updated_at = context.now;
+    change.record.event.updated_at = made_at(Some(gone), context);
     if follows {
         change.record.link = None;
     }
@@ -172,7 +174,7 @@ fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
 /// The step to a record's next state, if it is another. `has_copy` says that Google may have one, whatever is stored in this place.
 fn changed(stored: Option<&Record>, has_copy: bool, mut next: Record, context: &Context) -> Option<Change> {
     next.is_dirty = context.concerns_google(stored, has_copy || !next.event.is_someday);
-    next.event.updated_at = context.now;
+    next.event.updated_at = made_at(stored, context);
     let Some(stored) =
         stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)
     else {
@@ -189,6 +191,14 @@ fn changed(stored: Option<&Record>, has_copy: bool, mut next: Record, context: &
         next.event.updated_at = updated_at;
     }
     Some(Change::new(Some(stored), next))
+}
+
+/// When a change counts as made: never before what it was made on, whichever of two clocks is slow. Who wins against Google depends on it.
+fn made_at(stored: Option<&Record>, context: &Context) -> DateTime<Utc> {
+    let known =
+        stored.map(|stored| (stored.event.updated_at, stored.link.as_ref().and_then(|link| link.updated_at)));
+    let known = known.into_iter().flat_map(|(ours, theirs)| [Some(ours), theirs]).flatten();
+    known.fold(context.now, DateTime::max)
 }
 
 fn is_same_rule(a: &Role, b: &Role) -> bool {

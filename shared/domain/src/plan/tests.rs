@@ -680,3 +680,23 @@ fn an_order_that_is_not_sent_is_kept() {
     let saved = only(save(&records, &draft, Scope::This, &context()).unwrap());
     assert_eq!(saved.record.event.order, Some(4.0));
 }
+
+/// Who wins against Google is decided by when an edit was made, whichever function's clock is slow.
+#[test]
+fn an_edit_or_a_deletion_is_not_older_than_what_it_was_made_on() {
+    let minutes = |minutes| now() + TimeDelta::minutes(minutes);
+    let at = |stored: Record| {
+        let records: Records = [stored].into_iter().collect();
+        let draft = renamed(single(false), "Supper");
+        let edited = only(save(&records, &draft, Scope::This, &context()).unwrap());
+        let deleted = only(delete(&records, draft.id(), Scope::This, &context()).unwrap());
+        [edited.record.event.updated_at, deleted.record.event.updated_at]
+    };
+    let stored = stored(false, true);
+    let ours_at = |at| Record { event: Event { updated_at: at, ..stored.event.clone() }, ..stored.clone() };
+    assert_eq!(at(ours_at(minutes(-5))), [now(); 2]);
+    assert_eq!(at(ours_at(minutes(5))), [minutes(5); 2]);
+    let theirs_at = |at| stored.link.clone().map(|link| Link { updated_at: Some(at), ..link });
+    assert_eq!(at(Record { link: theirs_at(minutes(-5)), ..stored.clone() }), [now(); 2]);
+    assert_eq!(at(Record { link: theirs_at(minutes(3)), ..stored.clone() }), [minutes(3); 2]);
+}
