@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::GoogleStatus;
 use google::calendar::NewChannel;
 use google::{Reason, Secret};
-use seam::Class;
+use seam::{Class, Random};
 use sha2::{Digest, Sha256};
 use store::{CalendarState, Channel, Due, Plan, Snapshot, Watch};
 use url::{Host, Url};
@@ -196,9 +196,7 @@ impl Sync {
         if (account.status.watched_until, account.status.is_polled) == (watched_until, is_polled) {
             return Ok(());
         }
-        let most = JITTER.num_seconds().unsigned_abs();
-        let jitter = TimeDelta::seconds(i64::try_from(self.random.below(most)).unwrap_or(0));
-        let renew_at = live().map(renewal).min().map(|at| at - jitter);
+        let renew_at = live().map(renewal).min().map(|at| at - jitter(&self.random));
         let poll_at = self.next_poll(account);
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             let status = GoogleStatus { watched_until, is_polled, ..connected(snapshot)?.clone() };
@@ -253,9 +251,33 @@ fn renewal(watch: &Watch) -> DateTime<Utc> {
     watch.expires_at - (watch.expires_at - watch.started_at) / RENEWAL_PART
 }
 
+/// How much earlier a user's watches are renewed than they must be.
+fn jitter(random: &Random) -> TimeDelta {
+    let most = JITTER.num_seconds().unsigned_abs();
+    TimeDelta::seconds(i64::try_from(random.below(most)).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    /// Scenario 105: ten thousand users have connected in the same minute.
+    #[test]
+    fn renewals_of_ten_thousand_channels_of_one_minute_stay_within_the_quota_of_the_project() {
+        /// The new channel, the end of the old one, what was missed, and an access token.
+        const CALLS: u32 = 4;
+        /// Of all users together, in a minute.
+        const QUOTA: u32 = 10_000;
+        let random = Random::seeded(1);
+        let mut calls: BTreeMap<i64, u32> = BTreeMap::new();
+        for _ in 0..10_000 {
+            *calls.entry(jitter(&random).num_minutes()).or_default() += CALLS;
+        }
+        assert_eq!(calls.len(), 60, "each minute of the hour has some");
+        assert!(calls.values().all(|calls| *calls < QUOTA / 10), "{calls:?}");
+    }
 
     #[test]
     fn notifications_go_to_https_or_to_this_machine() {

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod calendars;
+mod exceptions;
 mod faults;
 mod flows;
 mod imports;
@@ -12,5 +13,7 @@ mod permission;
 mod schedules;
 mod sending;
 mod series;
+mod times;
 mod watches;
+mod workers;
 mod world;

@@ -8,6 +8,7 @@ use fake_google::{Fault as GoogleFault, Paging, Quirks, Rotation};
 use futures_util::future::join_all;
 use http::StatusCode;
 use seam::{Fault, Kind};
+use store::{Plan, Snapshot};
 
 use crate::world::{EMAIL, World, id};
 
@@ -254,4 +255,37 @@ async fn a_missing_scope_asks_the_user_to_connect_again() {
         world.pull().await;
         assert_eq!(state(&world).await, ConnectionState::ReconnectRequired, "{body}");
     }
+}
+
+/// Scenario 95. The connection ends while a page is on its way; nothing of that page, nor of what would follow, is written on either side. Its channels
+/// end with the permission: Google stops them, and what they still say is a job that does nothing.
+#[tokio::test]
+async fn a_connection_that_ends_while_an_import_runs_is_the_end_of_its_writing_on_both_sides() {
+    let world = with_pages(4).await;
+    world.save(id(1), "Ours").await;
+    world.google.inject(GoogleFault::delay(LIST, Duration::from_millis(300)).after(1));
+    let end = async {
+        while world.calls(LIST) < 1 {
+            tokio::task::yield_now().await;
+        }
+        let ended = |snapshot: &Snapshot| -> Result<Plan, store::Error> {
+            let status = snapshot.head.google.clone().unwrap();
+            Ok(Plan::default().google(GoogleStatus { is_revoked: true, import_until: None, ..status }))
+        };
+        world.store.mutate(world.user, &[], world.clock.now(), ended).await.unwrap();
+        world.titles().await
+    };
+    let import = Job::Import { user: world.user, is_repair: false };
+    let (outcome, before) = tokio::join!(world.run(&import), end);
+    outcome.unwrap();
+    assert_eq!(before, ["Ours", "event 00", "event 01"]);
+    assert_eq!((world.titles().await, world.writes()), (before, 0));
+    let calls = world.google.journal().len();
+    assert_eq!(world.calls(LIST), 2, "the one that was on its way");
+    let user = world.user;
+    for job in [import, Job::Push { user }, Job::Pull { user }, Job::Poll { user }, Job::RenewWatch { user }]
+    {
+        world.run(&job).await.unwrap();
+    }
+    assert_eq!((world.google.journal().len(), world.writes()), (calls, 0));
 }

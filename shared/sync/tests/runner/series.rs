@@ -31,7 +31,7 @@ impl World {
         seen
     }
 
-    fn seen_at_google(&self) -> Seen {
+    pub fn seen_at_google(&self) -> Seen {
         let occurrences =
             self.google.occurrences(EMAIL, "primary", FROM.parse().unwrap(), TO.parse().unwrap()).unwrap();
         let start = |event: &Value| event["start"]["dateTime"].as_str().unwrap().parse().unwrap();
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// Both sides show the same, and two more polls change nothing on either.
-    async fn is_at_rest(&self, occurrences: usize) {
+    pub async fn is_at_rest(&self, occurrences: usize) {
         let seen = self.seen_here().await;
         assert_eq!(seen, self.seen_at_google());
         assert_eq!(seen.len(), occurrences, "{seen:?}");
@@ -53,7 +53,7 @@ impl World {
         assert_eq!(seen, self.seen_here().await);
     }
 
-    fn series_at_google(&self, title: &str) -> String {
+    pub fn series_at_google(&self, title: &str) -> String {
         self.series_in("primary", title)
     }
 
@@ -67,7 +67,15 @@ impl World {
         self.google.create_event(EMAIL, calendar, event).unwrap()["id"].as_str().unwrap().to_owned()
     }
 
-    async fn save_draft(&self, id: EventId, title: &str, hour: u32, day: u32, repeat: Repeat, scope: Scope) {
+    pub async fn save_draft(
+        &self,
+        id: EventId,
+        title: &str,
+        hour: u32,
+        day: u32,
+        repeat: Repeat,
+        scope: Scope,
+    ) {
         self.pass(TimeDelta::seconds(1));
         let time = |hour: u32| format!("2026-11-{day}T{hour:02}:00:00-08:00").parse().unwrap();
         let span = Span::new(time(hour), time(hour + 1)).unwrap();
@@ -82,7 +90,7 @@ impl World {
         self.store.mutate(self.user, Reads::leading([id], scope), now, plan).await.unwrap();
     }
 
-    async fn save_series(&self, id: EventId, title: &str) {
+    pub async fn save_series(&self, id: EventId, title: &str) {
         let rule = Recurrence::parse(&["RRULE:FREQ=DAILY;COUNT=10".to_owned()]).unwrap();
         self.save_draft(id, title, 9, 23, Repeat::Series(rule), Scope::This).await;
     }
@@ -109,7 +117,7 @@ pub fn occurrence(series: EventId, day: u32) -> EventId {
     EventId::of_occurrence(Tag::of(series), slot)
 }
 
-fn instance(series: &str, day: u32) -> String {
+pub fn instance(series: &str, day: u32) -> String {
     format!("{series}_202611{day}T170000Z")
 }
 

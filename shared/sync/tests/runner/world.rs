@@ -81,13 +81,17 @@ impl Drop for World {
     }
 }
 
-/// Faults in the order of the calls they name.
+/// Faults in the order of the calls they name, and how often each call was made.
 #[derive(Default)]
-pub struct Faults(Mutex<VecDeque<(Kind, &'static str, Fault)>>);
+pub struct Faults {
+    faults: Mutex<VecDeque<(Kind, &'static str, Fault)>>,
+    calls: Mutex<HashMap<&'static str, usize>>,
+}
 
 impl Script for Faults {
     fn next(&self, kind: Kind, operation: &'static str) -> Option<Fault> {
-        let mut faults = self.0.lock().unwrap();
+        *self.calls.lock().unwrap().entry(operation).or_default() += 1;
+        let mut faults = self.faults.lock().unwrap();
         let is_next = faults.front().is_some_and(|(k, o, _)| (*k, *o) == (kind, operation));
         if is_next { faults.pop_front().map(|(_, _, fault)| fault) } else { None }
     }
@@ -230,7 +234,19 @@ impl World {
     }
 
     pub fn fail(&self, kind: Kind, operation: &'static str, fault: Fault) {
-        self.faults.0.lock().unwrap().push_back((kind, operation, fault));
+        self.faults.faults.lock().unwrap().push_back((kind, operation, fault));
+    }
+
+    /// How often a call has left the process.
+    pub fn left(&self, operation: &'static str) -> usize {
+        self.faults.calls.lock().unwrap().get(operation).copied().unwrap_or_default()
+    }
+
+    /// Waits until all faults that were ordered have struck.
+    pub async fn struck(&self) {
+        while !self.faults.faults.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// An event made by hand at Google; returns its id.

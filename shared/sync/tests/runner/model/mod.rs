@@ -12,11 +12,11 @@ mod history;
 mod invariants;
 mod lab;
 mod ledger;
-mod luck;
+pub mod luck;
 mod record;
 mod shape;
 mod sight;
-mod step;
+pub mod step;
 mod there;
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use std::thread;
 const COUNT: u64 = 12;
 
 #[expect(clippy::disallowed_methods, reason = "how far a test goes is said from outside")]
-fn number(name: &str, otherwise: u64) -> u64 {
+pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
