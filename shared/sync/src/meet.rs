@@ -19,6 +19,16 @@ use crate::{Error, Sync, connected, translate};
 /// How many ids are tried for an event.
 const IDS: usize = 3;
 
+/// What an insert has met under its id.
+pub(crate) enum Taken {
+    /// An earlier try of ours, perhaps deleted since.
+    ByEarlierTry,
+    /// An earlier try of ours, deleted since and not edited here: it is deleted here as well.
+    Withdrawn,
+    /// Something else; this is the next id to try.
+    ByAnother(GoogleEventId),
+}
+
 impl Sync {
     /// What Google has under this id is not what we thought: look, and merge, revive or insert.
     pub(crate) async fn meet(
@@ -28,19 +38,7 @@ impl Sync {
         record: &Record,
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
-        let found = self.look_up(account, &there.calendar, id).await?;
-        self.make_of(account, there, record, found).await
-    }
-
-    /// The same, of what was looked up.
-    async fn make_of(
-        &self,
-        account: &mut Account,
-        there: &There,
-        record: &Record,
-        found: Option<calendar::Event>,
-    ) -> Result<Sent, Error> {
-        match found {
+        match self.look_up(account, &there.calendar, id).await? {
             // Forgotten altogether: the next round inserts it.
             None => self.unlink(account, record.address()).await,
             Some(theirs) if theirs.is_cancelled() => match self.follow(account, record).await? {
@@ -77,39 +75,30 @@ impl Sync {
         }
     }
 
-    /// An insert has found its id taken.
-    pub(crate) async fn meet_taken(
+    /// Looks what an insert has met under its id.
+    pub(crate) async fn taken(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
         id: &GoogleEventId,
-    ) -> Result<Sent, Error> {
-        match self.look_up(account, &there.calendar, id).await? {
+    ) -> Result<Taken, Error> {
+        Ok(match self.look_up(account, &there.calendar, id).await? {
             Some(found) if is_somebody_elses(&found, record) => {
-                self.give_way(account, there, record, id).await
+                let (user, event) = (account.user, record.event.id);
+                tracing::warn!(%user, %event, "the id of an event is taken by another");
+                let (first, next) = (GoogleEventId::of(there.home.clone(), event), id.aside());
+                if next.as_str().len() - first.as_str().len() >= IDS {
+                    return Err(Error::Restless);
+                }
+                Taken::ByAnother(next)
             }
             Some(found) if found.is_cancelled() && is_last_written(&found, record) => {
-                self.withdraw(account, record, &found, there.home.clone()).await
+                self.withdraw(account, record, &found, &there.home).await?;
+                Taken::Withdrawn
             }
-            found => self.make_of(account, there, record, found).await,
-        }
-    }
-
-    async fn give_way(
-        &self,
-        account: &mut Account,
-        there: &There,
-        record: &Record,
-        id: &GoogleEventId,
-    ) -> Result<Sent, Error> {
-        let next = id.aside();
-        tracing::warn!(user = %account.user, event = %record.event.id, "the id of an event is taken by another");
-        if next.as_str().len() - GoogleEventId::of(there.home.clone(), record.event.id).as_str().len() >= IDS
-        {
-            return Err(Error::Restless);
-        }
-        Box::pin(self.insert(account, there, record, &next)).await
+            _ => Taken::ByEarlierTry,
+        })
     }
 
     /// Deletes here what somebody has deleted at Google before we knew that it had arrived there.
@@ -118,13 +107,12 @@ impl Sync {
         account: &Account,
         record: &Record,
         found: &calendar::Event,
-        home: Home,
-    ) -> Result<Sent, Error> {
+        home: &Home,
+    ) -> Result<(), Error> {
         let (address, now) = (record.address(), self.clock.now());
-        let link = translate::as_if_live(found, &home).map(|copy| copy.link);
-        let link = link.unwrap_or_else(|| {
-            Link::cancelled(GoogleEventId::within(home, found.id.as_str()), &record.event)
-        });
+        let id = GoogleEventId::within(home.clone(), found.id.as_str());
+        let known = translate::as_if_live(found, home).map(|copy| copy.link);
+        let link = known.unwrap_or_else(|| Link::cancelled(id, &record.event));
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             connected(snapshot)?;
             let is_untouched = snapshot.records.get(address).is_some_and(|stored| stored.rev == record.rev);
@@ -140,7 +128,7 @@ impl Sync {
         };
         let reads = Reads::at([address], [FamilyOf::Stored(record.event.id)]);
         self.store.mutate(account.user, reads, now, plan).await?;
-        Ok(Sent::Merged)
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ use store::{FamilyOf, Plan, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::destination::{Destination, READ_ONLY, There, destination};
+use crate::meet::Taken;
 use crate::{Error, Progress, Sync, connected, translate};
 
 /// How many dirty events are read at a time.
@@ -185,23 +186,29 @@ impl Sync {
         }
     }
 
-    pub(crate) async fn insert(
+    async fn insert(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
-        let body = translate::body(id, record, None);
-        let answer = self
-            .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
-            .await;
-        match answer {
-            Ok(answer) => settled(&answer, there, true),
-            Err(error) if error.is(Reason::Duplicate) => {
-                Box::pin(self.meet_taken(account, there, record, id)).await
+        let mut id = id.clone();
+        loop {
+            let body = translate::body(&id, record, None);
+            let answer = self
+                .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
+                .await;
+            match answer {
+                Ok(answer) => return settled(&answer, there, true),
+                Err(error) if error.is(Reason::Duplicate) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
+            match Box::pin(self.taken(account, there, record, &id)).await? {
+                Taken::ByAnother(next) => id = next,
+                Taken::Withdrawn => return Ok(Sent::Merged),
+                Taken::ByEarlierTry => return Box::pin(self.meet(account, there, record, &id)).await,
+            }
         }
     }
 
