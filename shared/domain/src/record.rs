@@ -72,6 +72,16 @@ impl Link {
     pub fn cancelled(id: GoogleEventId, event: &Event) -> Self {
         Self { id, etag: String::new(), updated_at: None, base: event.shared(), raw: "{}".to_owned() }
     }
+
+    /// What is known of a copy that is deleted: what it was, and up to which version.
+    pub fn deleted(self) -> Self {
+        Self { etag: String::new(), ..self }
+    }
+
+    /// Whether a version is known that lives, as far as we know.
+    pub fn has_copy(&self) -> bool {
+        !self.etag.is_empty()
+    }
 }
 
 /// Where a record lies. A series and its occurrences' exceptions lie side by side, under the series' tag.
@@ -156,6 +166,11 @@ impl Record {
             Role::Single | Role::Exception { .. } => None,
         };
         Shared { rule, ..self.event.shared() }
+    }
+
+    /// Whether it is a someday event of whose former copy at Google nothing is left to say: it is deleted there.
+    pub fn is_aside(&self) -> bool {
+        !self.is_deleted && self.event.is_someday && !self.is_dirty && self.link.is_some()
     }
 
     /// The event, unless it is deleted.

@@ -1,6 +1,6 @@
 //! Where an edit goes: an event belongs to a calendar, which may be read-only, out of reach, or not synced.
 
-use domain::{Home, Record};
+use domain::{Home, Link, Record};
 use store::CalendarState;
 
 use crate::account::Account;
@@ -40,7 +40,7 @@ impl Sync {
     }
 }
 
-/// Where an event is to be sent: to its own calendar; one that Google never had, and whose calendar is not synced, to the first that takes it.
+/// Where an event is to be sent: to its own calendar; one of which Google has no copy, and whose calendar is not synced, to the first that takes it.
 pub(crate) fn destination(account: &Account, record: &Record) -> Destination {
     let home = match &record.link {
         Some(link) => link.id.home().clone(),
@@ -51,7 +51,7 @@ pub(crate) fn destination(account: &Account, record: &Record) -> Destination {
         Some(state) if state.is_parked => Destination::Nowhere,
         Some(state) if !state.is_writable => Destination::Refused(READ_ONLY),
         Some(state) => Destination::There(there(state)),
-        None if record.link.is_some() => Destination::Refused(NOT_SYNCED),
+        None if record.link.as_ref().is_some_and(Link::has_copy) => Destination::Refused(NOT_SYNCED),
         None => {
             let is_open =
                 |state: &&CalendarState| state.is_writable && !state.is_parked && !state.is_leaving();

@@ -88,7 +88,7 @@ fn is_at(record: &Record, home: &Home) -> bool {
 }
 
 fn is_to_leave(record: &Record, home: &Home) -> bool {
-    record.live().is_some() && !record.is_dirty && is_at(record, home)
+    record.live().is_some_and(|event| !event.is_someday) && !record.is_dirty && is_at(record, home)
 }
 
 /// Whether an event, or the end of one, is still to be sent to this calendar.

@@ -13,7 +13,7 @@ use store::{FamilyOf, Plan, Reads, Snapshot};
 use crate::account::Account;
 use crate::apply::issue;
 use crate::destination::There;
-use crate::push::{Sent, settled};
+use crate::push::{Sent, read, settled};
 use crate::{Error, Sync, connected, translate};
 
 /// How many ids are tried for an event.
@@ -41,16 +41,43 @@ impl Sync {
         match self.look_up(account, &there.calendar, id).await? {
             // Forgotten altogether: the next round inserts it.
             None => self.unlink(account, record.address()).await,
-            Some(theirs) if theirs.is_cancelled() => match self.follow(account, record).await? {
-                true => Ok(Sent::Merged),
-                false => self.revive(account, there, record, &theirs).await,
-            },
+            Some(theirs) if theirs.is_cancelled() => self.bring_back(account, there, record, &theirs).await,
             Some(theirs) => self.merge(account, there, record, &theirs).await,
         }
     }
 
+    /// What was met is deleted: revives it, unless it was moved, or nobody has edited it here.
+    pub(crate) async fn bring_back(
+        &self,
+        account: &mut Account,
+        there: &There,
+        record: &Record,
+        theirs: &calendar::Event,
+    ) -> Result<Sent, Error> {
+        let is_elsewhere = self.follow(account, record).await?;
+        if is_elsewhere || self.is_over_by(account, there, record, theirs).await? {
+            return Ok(Sent::Merged);
+        }
+        self.revive(account, there, record, theirs).await
+    }
+
+    /// Takes the deletion that was met: what went with an event has to be known before it is revived, because the answer to that may get lost. Whether
+    /// nothing is left to revive.
+    async fn is_over_by(
+        &self,
+        account: &Account,
+        there: &There,
+        record: &Record,
+        theirs: &calendar::Event,
+    ) -> Result<bool, Error> {
+        let theirs = read(theirs, &there.home)?;
+        self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
+        let now = self.store.records(account.user, [record.address()]).await?;
+        Ok(now.get(record.address()).is_none_or(|now| now.rev != record.rev))
+    }
+
     /// Deleted at Google while it was edited here: an edit beats a concurrent deletion.
-    pub(crate) async fn revive(
+    async fn revive(
         &self,
         account: &mut Account,
         there: &There,

@@ -1,11 +1,13 @@
 //! Sending an exception of a series: to the occurrence that Google makes of the series.
 
-use domain::{Event, GoogleEventId, Record, Role, Series};
+use domain::sync::relisted;
+use domain::{Address, Event, GoogleEventId, Link, Record, Role, Series};
+use store::{Plan, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::destination::There;
 use crate::push::{Sent, read, unmergeable};
-use crate::{Error, Sync};
+use crate::{Error, Sync, connected};
 
 impl Sync {
     /// Makes an exception of an occurrence that, as far as we know, is as Google's series makes it; or cancels it.
@@ -18,17 +20,19 @@ impl Sync {
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
         let is_wanted = record.live().is_some_and(|event| !event.is_someday);
-        let found = match self.look_up(account, &there.calendar, id).await? {
-            Some(found) => found,
-            None if is_wanted => {
-                return Err(Error::Google(unmergeable("the series at Google has no such occurrence")));
-            }
-            None => return Ok(Sent::gone(record, id)),
+        let Some(found) = self.look_up(account, &there.calendar, id).await? else {
+            return match self.is_behind(account, base).await? {
+                true => Ok(Sent::Merged),
+                false if is_wanted => {
+                    Err(Error::Google(unmergeable("the series at Google has no such occurrence")))
+                }
+                false => Ok(Sent::told(None)),
+            };
         };
         if found.is_cancelled() {
             return match is_wanted {
-                true => self.revive(account, there, record, &found).await,
-                false => Ok(Sent::gone(record, id)),
+                true => self.bring_back(account, there, record, &found).await,
+                false => Ok(Sent::gone(&Link::cancelled(id.clone(), &record.event))),
             };
         }
         let theirs = read(&found, &there.home)?;
@@ -38,20 +42,37 @@ impl Sync {
         let mut is_untouched = [made.as_ref(), Some(&record.event)].into_iter().flatten();
         match (is_untouched.any(|event| copy.link.base.is_same(&event.shared())), is_wanted) {
             (true, true) => self.update(account, there, record, &copy.link).await,
-            (true, false) => self.delete(account, there, record, id, &copy.link.etag).await,
-            (false, _) => {
-                // Nearly always the series has changed, and its occurrences with it: that is no exception, and must not be stored as one.
-                let known = base.map(|base| (base.address(), &base.link));
-                Box::pin(self.catch_up(account)).await?;
-                if let Some((of_series, known)) = known {
-                    let records = self.store.records(account.user, [of_series]).await?;
-                    if records.get(of_series).map(|now| &now.link) != Some(known) {
-                        return Ok(Sent::Merged);
-                    }
-                }
-                self.merge(account, there, record, &found).await
-            }
+            (true, false) => self.delete(account, there, record, &copy.link).await,
+            // Nearly always the series has changed, and its occurrences with it: that is no exception, and must not be stored as one.
+            (false, _) => match self.is_behind(account, base).await? {
+                true => Ok(Sent::Merged),
+                false => self.merge(account, there, record, &found).await,
+            },
         }
+    }
+
+    /// Reads what changed; whether that concerns this series.
+    async fn is_behind(&self, account: &mut Account, base: Option<&Record>) -> Result<bool, Error> {
+        Box::pin(self.catch_up(account)).await?;
+        let Some(base) = base else { return Ok(false) };
+        let address = base.address();
+        let records = self.store.records(account.user, [address]).await?;
+        Ok(records.get(address).map(|now| &now.link) != Some(&base.link))
+    }
+
+    /// Has a series count an exception again that Google was never told it had lost.
+    pub(crate) async fn relist(&self, account: &Account, address: Address) -> Result<Sent, Error> {
+        let series = match address {
+            Address::Exception(tag, _) => Some(Address::Series(tag)),
+            Address::Single(_) | Address::Series(_) => None,
+        };
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            connected(snapshot)?;
+            Ok(Plan::steps(relisted(&snapshot.records, address)))
+        };
+        let reads = Reads::at([address].into_iter().chain(series), []);
+        self.store.mutate(account.user, reads, self.clock.now(), plan).await?;
+        Ok(Sent::Merged)
     }
 
     /// Looks for a copy of what is not meant for Google any more, and of which an insert may have been done that was never answered.
@@ -63,7 +84,9 @@ impl Sync {
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
         let found = self.look_up(account, &there.calendar, id).await?;
-        let Some(found) = found.filter(|found| !found.is_cancelled()) else { return Ok(Sent::told(None)) };
+        let Some(found) = found.filter(|found| !found.is_cancelled()) else {
+            return Ok(Sent::told(record.link.clone()));
+        };
         self.merge(account, there, record, &found).await?;
         let address = record.address();
         let now = self.store.records(account.user, [address]).await?;

@@ -50,11 +50,9 @@ impl Sent {
         Self::Settled { link: link.map(Box::new), is_anew: false }
     }
 
-    /// Google has no copy any more. A tombstone remembers the version it ended, to tell a late echo from a restored event; a someday event starts
-    /// anew.
-    pub(crate) fn gone(record: &Record, id: &GoogleEventId) -> Self {
-        let known = || record.link.clone().unwrap_or_else(|| Link::cancelled(id.clone(), &record.event));
-        Self::told(record.is_deleted.then(known))
+    /// Google has no copy any more. The version that ended is remembered, to tell a late echo from a restored event.
+    pub(crate) fn gone(known: &Link) -> Self {
+        Self::told(Some(known.clone().deleted()))
     }
 }
 
@@ -177,11 +175,12 @@ impl Sync {
         base: Option<&Record>,
     ) -> Result<Sent, Error> {
         match outbound(record, base, &there.home) {
-            Outbound::Nothing => Ok(Sent::told(record.link.clone())),
+            Outbound::Nothing => Ok(Sent::told(None)),
+            Outbound::Relist => self.relist(account, record.address()).await,
             Outbound::Insert(id) => self.insert(account, there, record, &id).await,
             Outbound::Update(link) => self.update(account, there, record, &link).await,
             Outbound::Exception(id) => self.make_exception(account, there, record, base, &id).await,
-            Outbound::Delete(link) => self.delete(account, there, record, &link.id, &link.etag).await,
+            Outbound::Delete(link) => self.delete(account, there, record, &link).await,
             Outbound::Seek(id) => self.seek(account, there, record, &id).await,
         }
     }
@@ -219,7 +218,7 @@ impl Sync {
         record: &Record,
         link: &Link,
     ) -> Result<Sent, Error> {
-        if link.etag.is_empty() {
+        if !link.has_copy() {
             // It left our view with its calendar, and we know no version any more.
             return Box::pin(self.meet(account, there, record, &link.id)).await;
         }
@@ -257,29 +256,27 @@ impl Sync {
         Ok(Sent::Merged)
     }
 
+    /// Deletes the copy of which this version is known.
     pub(crate) async fn delete(
         &self,
         account: &mut Account,
         there: &There,
         record: &Record,
-        id: &GoogleEventId,
-        etag: &str,
+        known: &Link,
     ) -> Result<Sent, Error> {
-        let etag = Some(etag).filter(|etag| !etag.is_empty());
+        let (id, etag) = (known.id.as_str(), Some(known.etag.as_str()));
         let answer = self
-            .call(account, async |google, access| {
-                google.delete(access, &there.calendar, id.as_str(), etag).await
-            })
+            .call(account, async |google, access| google.delete(access, &there.calendar, id, etag).await)
             .await;
         match answer {
-            Ok(()) => Ok(Sent::gone(record, id)),
-            Err(error) if is_gone(&error) => Ok(Sent::gone(record, id)),
+            Ok(()) => Ok(Sent::gone(known)),
+            Err(error) if is_gone(&error) => Ok(Sent::gone(known)),
             Err(error) if error.is(Reason::Stale) => {
-                match self.look_up(account, &there.calendar, id).await? {
+                match self.look_up(account, &there.calendar, &known.id).await? {
                     Some(theirs) if !theirs.is_cancelled() => {
                         self.merge(account, there, record, &theirs).await
                     }
-                    _ => Ok(Sent::gone(record, id)),
+                    _ => Ok(Sent::gone(known)),
                 }
             }
             Err(error) => Err(error),

@@ -60,17 +60,20 @@ impl Sync {
     }
 }
 
-/// What Google had last, as far as we know, as if it said so now.
+/// What Google had last, as far as we know, as if it said so now; nothing of what it has no copy of.
 fn last_agreed(record: &Record) -> Option<Theirs> {
     let link = record.link.clone()?;
     let Role::Exception { slot, .. } = record.role else {
+        if !link.has_copy() {
+            return None;
+        }
         return Some(Theirs::Live(Box::new(Copy { link, origin: None })));
     };
     let (id, text) = (link.id.clone(), link.id.as_str());
     let series = text.rsplit_once('_').map_or(text, |(series, _)| series);
     let series = domain::GoogleEventId::within(link.id.home().clone(), series);
     // A cancelled occurrence has no version.
-    let copy = (!link.etag.is_empty()).then_some(Copy { link, origin: None });
+    let copy = link.has_copy().then_some(Copy { link, origin: None });
     Some(Theirs::Exception(Box::new(Exception { id, series, slot, copy })))
 }
 

@@ -149,6 +149,7 @@ fn exception_at_google(stamp: &str, title: Option<&str>) -> serde_json::Value {
     if let Some(title) = title {
         entry["status"] = "confirmed".into();
         entry["etag"] = "\"2\"".into();
+        entry["updated"] = "2026-11-20T08:00:02Z".into();
         entry["summary"] = title.into();
         entry["start"] = serde_json::json!({"dateTime": "2026-11-25T12:00:00Z"});
         entry["end"] = serde_json::json!({"dateTime": "2026-11-25T13:00:00Z"});

@@ -192,7 +192,8 @@ fn homes(account: &Account, import: &Import) -> BTreeSet<Home> {
 /// Whether an event should have been seen when these calendars were read.
 fn is_expected(record: &Record, homes: &BTreeSet<Home>) -> bool {
     let is_there = |link: &Link| homes.contains(link.id.home());
-    record.live().is_some() && !record.is_dirty && record.link.as_ref().is_some_and(is_there)
+    let is_on_grid = record.live().is_some_and(|event| !event.is_someday);
+    is_on_grid && !record.is_dirty && record.link.as_ref().is_some_and(is_there)
 }
 
 /// Whether so much is missing that it is rather the list that is wrong.

@@ -27,7 +27,7 @@ pub struct Context {
 impl Context {
     /// Whether Google has to learn of a change: it has, had, or shall have a copy of the event.
     fn concerns_google(&self, stored: Option<&Record>, will_be_on_grid: bool) -> bool {
-        let has_copy = |record: &Record| record.link.is_some() || record.is_dirty;
+        let has_copy = |record: &Record| (record.link.is_some() && !record.is_aside()) || record.is_dirty;
         self.is_connected && (will_be_on_grid || stored.is_some_and(has_copy))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::Context;
-use crate::{Address, Change, Event, Record, Records, Role, Series, Tag};
+use crate::{Address, Change, Event, Link, Record, Records, Role, Series, Tag};
 
 /// How many exceptions may change together with their series: where the slots of a series move onto each other, what is stored for one is right
 /// neither before the move nor after it. They fit into one transaction.
@@ -102,14 +102,17 @@ impl Steps {
         // Deletions first: a client that follows the log sees an id end as one thing before it begins as another.
         for gone in old.iter().filter(|record| !wanted.contains_key(&record.address())) {
             let lives_on = wanted.values().any(|next| next.event.id == gone.event.id && !next.is_deleted);
-            let is_settled = gone.is_deleted && !(lives_on && gone.is_dirty);
-            if is_settled {
-                continue;
-            }
-            let change = deleted(gone, lives_on, context);
-            match gone.role {
-                Role::Exception { .. } => steps.clean.push(change),
-                Role::Single | Role::Series(_) => steps.commit.push(change),
+            let ends = match gone.role {
+                Role::Exception { series, .. } => {
+                    let is_series_left = wanted.values().any(|next| next.event.id == series);
+                    let change = records.lists(&gone.role).then(|| unlisted(gone, is_series_left, context));
+                    steps.clean.extend(change.flatten());
+                    continue;
+                }
+                Role::Single | Role::Series(_) => !gone.is_deleted || (lives_on && gone.is_dirty),
+            };
+            if ends {
+                steps.commit.push(deleted(gone, lives_on, context));
             }
         }
         let series_on_grid: BTreeSet<Tag> = wanted
@@ -127,8 +130,8 @@ impl Steps {
             // What it was before under the same id, elsewhere: Google may have a copy of that.
             let was = old.iter().find(|gone| gone.event.id == next.event.id && gone.address() != address);
             let has_copy = is_at_google || context.concerns_google(was.copied(), false);
-            if let Some(change) = changed(stored, has_copy, next, context) {
-                let is_listed = records.lists(&change.record.role);
+            let is_listed = records.lists(&next.role);
+            if let Some(change) = changed(stored, is_listed, has_copy, next, context) {
                 steps.push(stored, change, is_listed);
             }
         }
@@ -159,25 +162,46 @@ impl Steps {
     }
 }
 
-/// A record's end. An exception ends with its slot, which Google learns from the series; and what lives on under the same id has taken the link
-/// along.
+/// The end of an event or a series. What lives on under the same id has taken the link along.
 fn deleted(gone: &Record, lives_on: bool, context: &Context) -> Change {
-    let follows = lives_on || matches!(gone.role, Role::Exception { .. });
-    let mut change = Change::delete(gone, !follows && context.concerns_google(Some(gone), false));
+    let mut change = Change::delete(gone, !lives_on && context.concerns_google(Some(gone), false));
     change.record.event.updated_at = made_at(Some(gone), context);
-    if follows {
+    if lives_on {
         change.record.link = None;
     }
     change
 }
 
-/// The step to a record's next state, if it is another. `has_copy` says that Google may have one, whatever is stored in this place.
-fn changed(stored: Option<&Record>, has_copy: bool, mut next: Record, context: &Context) -> Option<Change> {
+/// The end of an exception that has lost its slot, if that is any news. Google learns of it from the series; until then it may have the exception,
+/// which matters if the slot comes back before that (`sync::relisted`). With a series that is deleted it ends for good.
+fn unlisted(gone: &Record, is_series_left: bool, context: &Context) -> Option<Change> {
+    let is_there = is_series_left && context.is_connected && (gone.link.is_some() || gone.is_dirty);
+    let mut change = Change::delete(gone, is_there);
+    if !is_there {
+        change.record.link = None;
+    }
+    if gone.is_deleted {
+        return (is_there && !gone.is_dirty).then_some(change);
+    }
+    change.record.event.updated_at = made_at(Some(gone), context);
+    Some(change)
+}
+
+/// The step to a record's next state, if it is another. `is_listed` says whether what is stored in this place counts: what waits there unseen, or
+/// is left of a slot that was given up, was told to nobody. `has_copy` says that Google may have one, whatever is stored in this place.
+fn changed(
+    stored: Option<&Record>,
+    is_listed: bool,
+    has_copy: bool,
+    mut next: Record,
+    context: &Context,
+) -> Option<Change> {
     next.is_dirty = context.concerns_google(stored, has_copy || !next.event.is_someday);
     next.event.updated_at = made_at(stored, context);
-    let Some(stored) =
-        stored.filter(|stored| stored.is_deleted == next.is_deleted && stored.link == next.link)
-    else {
+    let is_alike =
+        |stored: &&Record| is_listed && stored.is_deleted == next.is_deleted && stored.link == next.link;
+    let Some(stored) = stored.filter(is_alike) else {
+        next.link = next.link.map(|link| back(stored, link));
         return Some(Change::new(stored, next));
     };
     // A place in a list and a list of exceptions are nothing to Google, and no edit to a reader.
@@ -190,6 +214,9 @@ fn changed(stored: Option<&Record>, has_copy: bool, mut next: Record, context: &
         next.is_dirty = stored.is_dirty;
         next.event.updated_at = updated_at;
     }
+    if !next.event.is_someday {
+        next.link = next.link.map(|link| back(Some(stored), link));
+    }
     Some(Change::new(Some(stored), next))
 }
 
@@ -199,6 +226,12 @@ fn made_at(stored: Option<&Record>, context: &Context) -> DateTime<Utc> {
         stored.map(|stored| (stored.event.updated_at, stored.link.as_ref().and_then(|link| link.updated_at)));
     let known = known.into_iter().flat_map(|(ours, theirs)| [Some(ours), theirs]).flatten();
     known.fold(context.now, DateTime::max)
+}
+
+/// What is known of the copy of an event that comes back to the grid: perhaps it is deleted by now, and only the answer was lost.
+fn back(stored: Option<&Record>, link: Link) -> Link {
+    let was_on_grid = stored.and_then(Record::live).is_some_and(|event| !event.is_someday);
+    if was_on_grid { link } else { link.deleted() }
 }
 
 fn is_same_rule(a: &Role, b: &Role) -> bool {

@@ -16,8 +16,9 @@ use crate::{
     Address, Change, Event, EventId, Link, Origin, Record, Records, Role, Series, Slot, Steps, Tag, Views,
 };
 
-use super::one::{Conflict, Decision, decide};
+use super::one::{Conflict, Decision, decide, role};
 use super::outbound::exceptions_to_send;
+use super::policy::{self, There};
 use super::{Exception, Theirs};
 
 /// What to do about an event of Google's and what belongs to it.
@@ -77,7 +78,7 @@ pub(super) fn to_send(record: Record) -> Change {
 }
 
 /// The record of the series with this id, tombstones included.
-fn series_of(records: &Records, id: EventId) -> Option<&Record> {
+pub(super) fn series_of(records: &Records, id: EventId) -> Option<&Record> {
     // Two series may share a tag, if only in theory.
     records.get(Address::Series(Tag::of(id))).filter(|record| record.event.id == id)
 }
@@ -93,26 +94,26 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
     let stored = stored_of(records, id);
     let Decision { change, conflict } = decide(stored, theirs, origin, now);
     let mut resolution = Resolution { conflicts: conflict.into_iter().collect(), ..Resolution::default() };
-    let Some(mut change) = change else { return resolution };
+    let Some(mut change) = change else {
+        resolution.steps.prepare = outlived(records, stored, theirs);
+        return resolution;
+    };
     let was = stored.and_then(Record::series);
     resolution.is_short = has_left_exceptions(stored) && change.record.series().is_some();
     let is_new_there = stored.is_some_and(|stored| stored.link.is_none()) && change.record.link.is_some();
     if let Some(next) = change.record.series() {
-        let is_same_pattern = was.is_some_and(|was| {
-            let is_same_start =
-                stored.is_some_and(|stored| stored.event.span.start() == change.record.event.span.start());
-            is_same_start && was.zone == next.zone && was.recurrence.lines() == next.recurrence.lines()
-        });
-        if !is_same_pattern {
-            let listed = listed(records, was, &change.record.event, next);
-            resolution.conflicts.extend(unlisted_edits(records, id, was, &listed));
-            let series = Series { exceptions: listed, ..next.clone() };
-            change.record.role = Role::Series(series);
-        }
+        let listed = listed(records, was, &change.record.event, next);
+        resolution.conflicts.extend(unlisted_edits(records, id, was, &listed));
+        resolution.steps.clean.extend(dropped(records, id, theirs, &listed));
+        change.record.role = Role::Series(Series { exceptions: listed, ..next.clone() });
         if is_new_there {
             // Of a series whose insert is only now known to have been done.
             let unsent = exceptions_to_send(records, &change.record, false);
             resolution.steps.prepare.extend(unsent);
+        }
+        if stored.is_some_and(Record::is_aside) {
+            let back = exceptions_to_send(records, &change.record, true).into_iter().map(back_on_grid);
+            resolution.steps.clean = back.collect();
         }
     } else if was.is_some() {
         resolution.conflicts.extend(unlisted_edits(records, id, was, &BTreeSet::new()));
@@ -130,6 +131,42 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
         None => resolution.steps.commit.push(change),
     }
     resolution
+}
+
+/// An exception goes with its series back to the grid.
+fn back_on_grid(mut change: Change) -> Change {
+    let was = change.record.live().map(Views::of).unwrap_or_default();
+    change.record.event.is_someday = false;
+    let is = change.record.live().map(Views::of).unwrap_or_default();
+    Change { views: was.union(is), ..change }
+}
+
+/// The exceptions of a series that is deleted at Google and lives on here: whatever it gets there is new, and has none.
+fn outlived(records: &Records, stored: Option<&Record>, theirs: &Theirs) -> Vec<Change> {
+    let is_gone = matches!(theirs, Theirs::Gone(_));
+    let stored = stored.filter(|stored| {
+        let is_its_own = stored.link.as_ref().is_none_or(|link| link.id == *theirs.google_id());
+        is_gone && is_its_own && !stored.event.is_someday
+    });
+    stored.map(|stored| exceptions_to_send(records, stored, true)).unwrap_or_default()
+}
+
+/// What became of exceptions whose slots Google's version of their series has no more, and which Google has dropped with them: they end, or are to be
+/// sent anew if the series here has their slots still.
+fn dropped(records: &Records, id: EventId, theirs: &Theirs, listed: &BTreeSet<Slot>) -> Vec<Change> {
+    let Some(copy) = theirs.copy() else { return Vec::new() };
+    let event = copy.adopt(Origin::Google, DateTime::UNIX_EPOCH);
+    let made = role(&Role::Single, copy.link.base.rule.as_ref(), &event);
+    let there = made.map(|role| Record::new(event, role, None));
+    let is_dropped = |record: &&Record| {
+        let is_kept = |slot| there.as_ref().is_some_and(|there| has(there, slot));
+        record.link.is_some() && slot_of(record).is_some_and(|slot| !is_kept(slot))
+    };
+    let become_of = |record: &Record| match slot_of(record).is_some_and(|slot| listed.contains(&slot)) {
+        true => Some(to_send(Record { link: None, ..record.clone() })),
+        false => ended(record),
+    };
+    exceptions(records, id).filter(is_dropped).filter_map(become_of).collect()
 }
 
 /// Whether this is a series that has ended and took exceptions along.
@@ -158,8 +195,9 @@ pub(super) fn ended(exception: &Record) -> Option<Change> {
 
 /// The slots that a series lists under a new pattern: those that it listed, and those where something waits, as far as the pattern has them.
 fn listed(records: &Records, was: Option<&Series>, event: &Event, series: &Series) -> BTreeSet<Slot> {
+    // What ended here with its slot, and is yet to end at Google, does not wait.
     let waiting = exceptions(records, event.id).filter(|record| record.link.is_some());
-    let waiting = waiting.filter_map(slot_of);
+    let waiting = waiting.filter(|record| !(record.is_deleted && record.is_dirty)).filter_map(slot_of);
     let pattern = series.pattern(event);
     let before = was.into_iter().flat_map(|was| was.exceptions.iter().copied());
     before.chain(waiting).filter(|slot| pattern.contains(*slot)).collect()
@@ -183,7 +221,7 @@ fn unlisted_edits(
     let is_lost = |record: &&Record| {
         let counted =
             slot_of(record).is_some_and(|slot| was.exceptions.contains(&slot) && !listed.contains(&slot));
-        counted && record.is_dirty && !record.is_deleted
+        counted && !record.is_deleted && (record.is_dirty || record.link.is_none())
     };
     let lost = exceptions(records, id).filter(is_lost);
     lost.map(|record| Conflict { id: record.event.id, lost: record.event.clone(), fields: Vec::new() })
@@ -201,8 +239,15 @@ fn occurrence(
     let address = Address::Exception(Tag::of(series_id), slot);
     let base = series_of(records, series_id).filter(|record| record.series().is_some());
     let there = records.get(address);
-    // One that only made room says nothing of the slot.
-    let stored = there.filter(|record| !record.is_deleted || record.link.is_some() || record.is_dirty);
+    // One that only made room says nothing of the slot, nor does one that ended with it.
+    let stored = there.filter(|record| {
+        let counts = !record.is_deleted || record.link.is_some() || record.is_dirty;
+        counts && !is_left_over(records, record)
+    });
+    let is_known_end = there.is_some_and(|there| is_left_over(records, there) && is_no_news(there, theirs));
+    if is_known_end || (stored.is_none() && base.is_some_and(|base| is_behind(base, exception))) {
+        return Resolution::default();
+    }
     let presumed = stored.zip(base).and_then(|(stored, base)| presumed(stored, base, exception));
     let Decision { change, conflict } = decide(presumed.as_ref().or(stored), theirs, origin, now);
     let change = match (stored, change) {
@@ -219,8 +264,13 @@ fn occurrence(
     if has_copy && let Some(listing) = base.and_then(|base| listing(base, slot)) {
         steps.commit.push(listing);
     }
-    let unseen =
-        change.as_ref().filter(|_| stored_of(records, series_id).is_some_and(|series| outruns(series, slot)));
+    let is_outrun = stored_of(records, series_id).is_some_and(|series| outruns(series, slot));
+    let change = change.map(|change| Change {
+        // Should the slot come back before Google learns that it was lost.
+        record: Record { is_dirty: change.record.is_dirty || is_outrun, ..change.record },
+        ..change
+    });
+    let unseen = change.as_ref().filter(|_| is_outrun);
     let unseen = unseen.and_then(|change| lost_with_series(&change.record));
     let conflicts = conflict.into_iter().chain(unseen).collect();
     if let Some(change) = change {
@@ -231,10 +281,26 @@ fn occurrence(
     Resolution { steps, conflicts, is_short: false }
 }
 
+/// Whether an exception has ended with its slot, and is yet to end at Google.
+fn is_left_over(records: &Records, record: &Record) -> bool {
+    record.is_deleted && record.is_dirty && !records.lists(&record.role)
+}
+
+/// Whether the series that Google has, which has no such slot, is newer than the exception: it is left over there.
+fn is_behind(base: &Record, exception: &Exception) -> bool {
+    let updated_at = |link: &Link| link.updated_at;
+    let series = base.link.as_ref().filter(|_| !base.is_dirty).and_then(updated_at);
+    let copy = exception.copy.as_ref().and_then(|copy| copy.link.updated_at);
+    !has(base, exception.slot) && series.zip(copy).is_some_and(|(series, copy)| copy <= series)
+}
+
+fn is_no_news(stored: &Record, theirs: &Theirs) -> bool {
+    stored.link.is_some() && matches!(policy::there(Some(stored), theirs), There::Known | There::Touched)
+}
+
 /// Whether Google has yet to learn that the series has no such slot any more.
 fn outruns(series: &Record, slot: Slot) -> bool {
-    let has_slot = series.series().is_some_and(|now| now.pattern(&series.event).contains(slot));
-    series.is_dirty && series.link.is_some() && !has_slot
+    series.is_dirty && !has(series, slot)
 }
 
 /// What somebody made of an occurrence at Google while its slot was taken away here.
@@ -247,13 +313,14 @@ fn lost_with_series(exception: &Record) -> Option<Conflict> {
 fn presumed(stored: &Record, base: &Record, exception: &Exception) -> Option<Record> {
     let (series, link) = (base.series()?, base.link.as_ref()?);
     // Of a series that was put aside nothing is sent, but Google has yet to learn of that.
-    let is_unheard_of = stored.is_dirty || (base.is_dirty && base.event.is_someday);
+    let is_unheard_of = stored.is_dirty || base.event.is_someday;
     if stored.link.is_some() || !is_unheard_of {
         return None;
     }
     let event = series.occurrence(&base.event.overlaid(link.base.clone()), exception.slot);
-    let link = Some(Link::cancelled(exception.id.clone(), &event));
-    Some(Record { link, is_dirty: true, ..stored.clone() })
+    // It has a version, whichever.
+    let link = Link { etag: "*".to_owned(), ..Link::cancelled(exception.id.clone(), &event) };
+    Some(Record { link: Some(link), is_dirty: true, ..stored.clone() })
 }
 
 /// Whether the slot is cancelled, and its tombstone's time was over.
@@ -262,10 +329,15 @@ fn is_cancelled_already(base: Option<&Record>, exception: &Exception) -> bool {
     exception.copy.is_none() && series.is_some_and(|series| series.exceptions.contains(&exception.slot))
 }
 
+/// Whether the rule of a series has a slot.
+pub(super) fn has(series: &Record, slot: Slot) -> bool {
+    series.series().is_some_and(|now| now.pattern(&series.event).contains(slot))
+}
+
 /// The series with one more slot listed, if its rule has it.
-fn listing(base: &Record, slot: Slot) -> Option<Change> {
+pub(super) fn listing(base: &Record, slot: Slot) -> Option<Change> {
     let series = base.series()?;
-    if series.exceptions.contains(&slot) || !series.pattern(&base.event).contains(slot) {
+    if series.exceptions.contains(&slot) || !has(base, slot) {
         return None;
     }
     let mut series = series.clone();

@@ -21,4 +21,4 @@ pub use self::copy::{Copy, Exception, Theirs};
 pub use self::family::{Resolution, resolve, undeleted, unsent};
 pub use self::merge::{Field, Merged, Rule, Shared, merge};
 pub use self::one::Conflict;
-pub use self::outbound::{Outbound, answered, is_as_sent, outbound, reaches_occurrences};
+pub use self::outbound::{Outbound, answered, is_as_sent, outbound, reaches_occurrences, relisted};

@@ -53,18 +53,22 @@ pub(super) fn decide(
         (Then::Merge, Some(stored), Some(copy)) => merged(stored, copy, now),
         (Then::Relink, Some(stored), Some(copy)) => Decision::of(relinked(stored, copy, true)),
         (Then::Revive, Some(stored), Some(copy)) => revived(stored, copy, now),
-        (Then::Delete, Some(stored), _) => Decision::of(Change::delete(stored, false)),
-        (Then::Settle, Some(stored), _) => Decision::of(settled(stored, stored.link.clone())),
-        (Then::Unlink, Some(stored), _) => Decision::of(settled(stored, None)),
+        (Then::Delete, Some(stored), _) => {
+            let link = stored.link.clone().map(Link::deleted);
+            Decision::of(Change::delete(&Record { link, ..stored.clone() }, false))
+        }
+        (Then::Settle, Some(stored), _) => Decision::of(settled(stored)),
+        (Then::Return, Some(stored), Some(copy)) => returned(stored, copy, now),
         // The policy does nothing, and asks of nobody what is not there.
         _ => Decision::default(),
     }
 }
 
-/// Whether our event has, or had, another copy at Google. An event of Google's that went to someday and came back has two ids there: the first
+/// Whether our event has, or had, another copy at Google. An event of Google's that Google forgot and that was sent again has two ids there: the first
 /// one's copy is deleted, the second one's is ours. What we gave up says nothing about it, unless somebody restores it when the event is gone.
 fn is_about_another_copy(stored: &Record, theirs: &Theirs) -> bool {
-    let is_restored = stored.is_deleted && !stored.is_dirty && theirs.copy().is_some();
+    let is_over = !stored.is_dirty && (stored.is_deleted || stored.is_aside());
+    let is_restored = is_over && theirs.copy().is_some();
     !is_restored && stored.link.as_ref().is_some_and(|link| link.id != *theirs.google_id())
 }
 
@@ -81,6 +85,21 @@ fn revived(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let lost = stored.is_dirty.then(|| conflict(&stored.event, stored.event.clone(), Vec::new()));
     let change = put(stored, event, &copy.link.base, &copy.link, false);
     Decision { change, conflict: lost }
+}
+
+/// It was put aside here and its copy deleted, and lives at Google again: it goes back to where it was there, with what was made of it meanwhile.
+fn returned(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
+    // The lists show weeks and months: what a someday event says of times is none of the grid's.
+    let mut event =
+        Event { is_someday: false, google_id: Some(copy.link.id.clone()), ..stored.event.clone() };
+    (event.span, event.is_all_day) = (copy.link.base.span.clone(), copy.link.base.span.is_all_day());
+    let role = role(&stored.role, stored.shared().rule.as_ref(), &event);
+    let back = Record { event, is_dirty: true, ..stored.clone() };
+    let Some(role) = role else { return taken(&back, copy, now) };
+    let back = Record { role, ..back };
+    let Decision { change, conflict } = merged(&back, copy, now);
+    let change = change.map(|change| Change::new(Some(stored), change.record));
+    Decision { change, conflict }
 }
 
 /// What an event is with this rule, having been `before`; none when the rule makes no occurrence of it.
@@ -108,7 +127,7 @@ fn put(stored: &Record, event: Event, value: &Shared, link: &Link, is_dirty: boo
 /// It lives on both sides.
 fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let is_someday = stored.event.is_someday;
-    let has_edit = stored.is_dirty || stored.link.is_none();
+    let has_edit = stored.is_dirty || stored.link.is_none() || stored.is_aside();
     let ours_is_later = has_edit && policy::is_ours_later(stored, copy);
     let base = stored.link.as_ref().map(|link| &link.base);
     let Merged { value, changes_ours, changes_theirs, conflicts } =
@@ -154,7 +173,8 @@ fn relinked(stored: &Record, copy: &Copy, is_dirty: bool) -> Change {
 }
 
 /// The same event with nothing left to send: no client can see it.
-fn settled(stored: &Record, link: Option<Link>) -> Change {
+fn settled(stored: &Record) -> Change {
+    let link = stored.link.clone().map(Link::deleted);
     Change { record: Record { is_dirty: false, link, ..stored.clone() }, views: Views::default() }
 }
 
@@ -318,8 +338,20 @@ mod tests {
         assert_eq!(change.record.event.title.as_deref(), Some("b"));
 
         let agreed = run(&stored, &deleted()).change.unwrap().record;
-        assert!(!agreed.is_dirty && agreed.link.is_none() && !agreed.is_deleted);
-        assert_eq!(run(&agreed, &live(shared("a", 1), 2)), Decision::default());
+        assert!(!agreed.is_dirty && agreed.is_aside() && !agreed.is_deleted);
+        assert_eq!(run(&agreed, &live(shared("a", 1), 1)), Decision::default());
+    }
+
+    #[test]
+    fn an_event_that_was_put_aside_and_is_restored_at_google_goes_back_with_what_was_made_of_it() {
+        let mut stored = edited(shared("a", 1), shared("a", 1), 5);
+        stored.event.is_someday = true;
+        let mut aside = run(&stored, &deleted()).change.unwrap().record;
+        aside.event = aside.event.overlaid(shared("b", 3));
+        let back = run(&aside, &live(shared("a", 1), 6)).change.unwrap();
+        assert!(!back.record.event.is_someday && back.record.is_dirty);
+        assert_eq!(back.record.event.shared(), shared("b", 1));
+        assert_eq!(back.views, Views { is_grid: true, is_someday: true });
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     Address, Change, GoogleEventId, Home, Link, Merged, Record, Records, Role, Slot, Steps, Tag, Views, merge,
 };
 
-use super::family::{ended, exceptions, slot_of, to_send};
+use super::family::{ended, exceptions, has, listing, series_of, slot_of, to_send};
 use super::one::role;
 
 /// What to do at Google.
@@ -20,10 +20,13 @@ pub enum Outbound {
     Exception(GoogleEventId),
     /// Delete the copy of which we know this version.
     Delete(Link),
-    /// Look whether there is a copy under this id, which there is if the answer to an insert was lost: it must not be deleted unseen.
+    /// Look whether there is a copy under this id, which there is if the answer to an insert was lost, or somebody has restored it: it must not be
+    /// deleted unseen.
     Seek(GoogleEventId),
     /// Nothing: Google has no such occurrence, and learns of that from the series.
     Nothing,
+    /// Nothing yet: Google was never told that the series had lost the slot, which is back. [`relisted`] says what is to be sent.
+    Relist,
 }
 
 /// What Google has to be told of `record`; `series` is the record of the series that it is an exception of, `home` the calendar where it would be made.
@@ -32,12 +35,17 @@ pub fn outbound(record: &Record, series: Option<&Record>, home: &Home) -> Outbou
     let Role::Exception { series: series_id, slot } = record.role else {
         return whole(record, is_wanted, home);
     };
-    let series = series.filter(|series| series.event.id == series_id && lists(series, slot));
-    match (series.and_then(at_google), &record.link, is_wanted) {
-        (None, _, _) => Outbound::Nothing,
-        (Some(_), Some(link), true) => Outbound::Update(link.clone()),
-        (Some(_), Some(link), false) => Outbound::Delete(link.clone()),
-        (Some(copy), None, _) => Outbound::Exception(copy.id.of_occurrence(slot)),
+    let series = series.filter(|series| series.event.id == series_id);
+    let Some((series, copy)) = series.and_then(|series| Some((series, at_google(series)?))) else {
+        return Outbound::Nothing;
+    };
+    match (lists(series, slot), &record.link, is_wanted) {
+        (false, _, _) if has(series, slot) => Outbound::Relist,
+        (false, _, _) => Outbound::Nothing,
+        (true, Some(link), true) => Outbound::Update(link.clone()),
+        (true, Some(link), false) if link.has_copy() => Outbound::Delete(link.clone()),
+        (true, Some(link), false) => Outbound::Seek(link.id.clone()),
+        (true, None, _) => Outbound::Exception(copy.id.of_occurrence(slot)),
     }
 }
 
@@ -46,7 +54,8 @@ fn whole(record: &Record, is_wanted: bool, home: &Home) -> Outbound {
     match (is_wanted, record.link.clone()) {
         (true, Some(link)) => Outbound::Update(link),
         (true, None) => Outbound::Insert(own),
-        (false, Some(link)) => Outbound::Delete(link),
+        (false, Some(link)) if link.has_copy() => Outbound::Delete(link),
+        (false, Some(link)) => Outbound::Seek(link.id),
         (false, None) => Outbound::Seek(own),
     }
 }
@@ -58,6 +67,24 @@ fn at_google(series: &Record) -> Option<&Link> {
 
 fn lists(series: &Record, slot: Slot) -> bool {
     series.series().is_some_and(|series| series.exceptions.contains(&slot))
+}
+
+/// The series lists the slot again where Google may have an exception still, which is to become what is seen here: the occurrence as the series makes
+/// it, or what was made of it at Google meanwhile.
+pub fn relisted(records: &Records, address: Address) -> Steps {
+    let Some(record) = records.get(address).filter(|record| record.is_dirty) else { return Steps::none() };
+    let Role::Exception { series, slot } = record.role else { return Steps::none() };
+    let base = series_of(records, series);
+    let Some((base, listing)) = base.and_then(|base| Some((base, listing(base, slot)?))) else {
+        return Steps::none();
+    };
+    let mut steps = Steps::of(listing);
+    if let (None, Some(series)) = (record.live(), base.series()) {
+        let event = series.occurrence(&base.event, slot);
+        let plain = Record { event, is_deleted: false, ..record.clone() };
+        steps.prepare.push(Change { record: plain, views: Views::default() });
+    }
+    steps
 }
 
 /// Whether a write of this record may take away occurrences that somebody has edited at Google: what changed there is to be read first.
@@ -72,7 +99,7 @@ pub fn is_as_sent(sent: &Record, link: Option<&Link>, is_anew: bool) -> bool {
         return false;
     }
     // The version that was known before: nothing was written.
-    let news = link.filter(|link| !sent.is_deleted && sent.link.as_ref() != Some(link));
+    let news = link.filter(|link| !sent.is_deleted && link.has_copy() && sent.link.as_ref() != Some(link));
     let Some(link) = news else { return true };
     let has_exceptions = sent.series().is_some_and(|series| !series.exceptions.is_empty());
     let is_new_there = is_anew || sent.link.is_none();
@@ -83,16 +110,21 @@ pub fn is_as_sent(sent: &Record, link: Option<&Link>, is_anew: bool) -> bool {
 fn sheds_exceptions(sent: &Record, link: Option<&Link>) -> bool {
     let Role::Series(_) = sent.role else { return false };
     let pattern = |link: &Link| (link.base.span.start().clone(), link.base.rule.clone());
+    let link = link.filter(|link| link.has_copy());
     let is_kept = link.is_some_and(|link| sent.link.as_ref().is_none_or(|was| pattern(was) == pattern(link)));
     sent.is_deleted || !is_kept
 }
 
-/// The end of what Google has dropped with its slot. It came in while the write was on its way and waits unseen; left with its link, it would be taken
-/// for Google's when the slot comes back.
-fn shed(records: &Records, sent: &Record) -> Vec<Change> {
-    let has = |slot| sent.series().is_some_and(|series| series.pattern(&sent.event).contains(slot));
-    let waiting = exceptions(records, sent.event.id).filter(|record| record.link.is_some());
-    waiting.filter(|record| slot_of(record).is_none_or(|slot| !has(slot))).filter_map(ended).collect()
+/// What Google has dropped with its slot. Left with its link, it would be taken for Google's when the slot comes back; if that has happened here by
+/// now, it is to be sent anew.
+fn shed(records: &Records, sent: &Record, has_copy: bool) -> Vec<Change> {
+    let dropped = exceptions(records, sent.event.id).filter(|record| record.link.is_some());
+    let dropped = dropped.filter(|record| slot_of(record).is_none_or(|slot| !(has_copy && has(sent, slot))));
+    let end = |record: &Record| match records.lists(&record.role) {
+        true => Some(to_send(Record { link: None, ..record.clone() })),
+        false => ended(record),
+    };
+    dropped.filter_map(end).collect()
 }
 
 /// What Google's answer to a write means. `sent` is the record as it was sent, `link` the copy after the write; `is_anew` says that the copy was
@@ -111,6 +143,7 @@ pub fn answered(
     let Some(stored) = records.get(sent.address()) else { return Steps::none() };
     let is_dirty = stored.is_dirty && stored.rev != sent.rev;
     let mut next = Record { link: link.cloned(), is_dirty, ..stored.clone() };
+    let link = link.filter(|link| link.has_copy());
     let mut views = Views::default();
     if let (Some(link), Some(event)) = (link, stored.live().filter(|_| !is_as_sent(sent, link, is_anew))) {
         let Merged { value, changes_ours, .. } =
@@ -132,7 +165,7 @@ pub fn answered(
     }
     steps.commit.push(Change { record: next, views });
     if sheds_exceptions(sent, link) {
-        steps.clean.extend(shed(records, sent));
+        steps.clean.extend(shed(records, sent, link.is_some()));
     }
     steps
 }

@@ -23,7 +23,9 @@ pub(super) enum Here {
     Unsent,
     /// An event that went from the grid to someday, and whose copy is yet to be deleted.
     Shelved,
-    /// A someday event. It is none of Google's business.
+    /// A someday event whose copy is deleted, on both sides' word.
+    Aside,
+    /// A someday event of which there was never a copy. It is none of Google's business.
     Someday,
     /// A deletion that Google has yet to learn of.
     Deleting,
@@ -63,27 +65,28 @@ pub(super) enum Then {
     Delete,
     /// Both have deleted it: nothing is left to send.
     Settle,
-    /// It lives on in someday; nothing is left to send.
-    Unlink,
     /// It lives again.
     Revive,
+    /// It goes back from someday to the grid.
+    Return,
 }
 
 /// The table. A row says what is done when Google says *gone*, *known*, *touched*, *changed*.
 ///
 /// Google's edit beats a deletion that was made here without knowing of it ([`Then::Revive`]), but a change of something that we do not know is no edit
 /// that we could show, and the deletion stands ([`Then::Relink`]). An edit that was made here without knowing of the deletion there is kept and sent
-/// ([`Then::Nothing`]). What is clean and only touched is left alone: the next write is refused as stale, and then learns of it.
+/// ([`Then::Nothing`]). What was put aside and is restored at Google goes back to where it was ([`Then::Return`]). What is clean and only touched is left alone: the next write is refused as stale, and then learns of it.
 pub(super) const fn then(here: Here, there: There) -> Then {
-    use Then::{Adopt, Delete, Merge, Nothing, Relink, Revive, Settle, Unlink};
+    use Then::{Adopt, Delete, Merge, Nothing, Relink, Return, Revive, Settle};
     let [gone, known, touched, changed] = match here {
         Here::Nothing => [Nothing, Nothing, Adopt, Adopt],
         Here::Clean => [Delete, Nothing, Nothing, Merge],
         Here::Edited => [Nothing, Nothing, Merge, Merge],
         Here::Reverted => [Delete, Nothing, Merge, Merge],
         Here::Unsent => [Nothing, Nothing, Merge, Merge],
-        Here::Shelved => [Unlink, Nothing, Merge, Merge],
-        Here::Someday => [Nothing, Nothing, Nothing, Nothing],
+        Here::Shelved => [Settle, Nothing, Merge, Merge],
+        Here::Aside => [Nothing, Nothing, Return, Return],
+        Here::Someday => [Nothing, Nothing, Merge, Merge],
         Here::Deleting => [Settle, Nothing, Relink, Revive],
         Here::Withdrawn => [Settle, Nothing, Relink, Revive],
         Here::Deleted => [Nothing, Nothing, Revive, Revive],
@@ -127,11 +130,14 @@ pub(super) fn here(stored: Option<&Record>) -> Here {
         (None, true, _, true) => Here::Withdrawn,
         (Some(_), true, _, false) => Here::Deleted,
         (None, true, _, false) => Here::Ended,
-        (Some(_), false, true, _) | (None, false, true, true) => Here::Shelved,
+        (_, false, true, true) => Here::Shelved,
+        (Some(_), false, true, false) => Here::Aside,
         (None, false, true, false) => Here::Someday,
         (None, false, false, _) => Here::Unsent,
         (Some(_), false, false, false) => Here::Clean,
-        (Some(link), false, false, true) if record.shared().is_same(&link.base) => Here::Reverted,
+        (Some(link), false, false, true) if link.has_copy() && record.shared().is_same(&link.base) => {
+            Here::Reverted
+        }
         (Some(_), false, false, true) => Here::Edited,
     }
 }
@@ -145,6 +151,8 @@ pub(super) fn there(stored: Option<&Record>, theirs: &Theirs) -> There {
         return if is_same { There::Touched } else { There::Changed };
     };
     let is_older = || match (copy.link.updated_at, link.updated_at) {
+        // Of a copy that is deleted, the version that was deleted is old, too.
+        (Some(theirs), Some(seen)) if !link.has_copy() && !stored.is_dirty => theirs <= seen,
         (Some(theirs), Some(seen)) => theirs < seen,
         _ => false,
     };
@@ -159,13 +167,14 @@ pub(super) fn there(stored: Option<&Record>, theirs: &Theirs) -> There {
 mod tests {
     use super::*;
 
-    const HERE: [Here; 11] = [
+    const HERE: [Here; 12] = [
         Here::Nothing,
         Here::Clean,
         Here::Edited,
         Here::Reverted,
         Here::Unsent,
         Here::Shelved,
+        Here::Aside,
         Here::Someday,
         Here::Deleting,
         Here::Withdrawn,

@@ -181,7 +181,7 @@ async fn an_event_of_googles_that_went_to_someday_and_came_back_at_once_stays() 
     world.push().await;
     world.save(id, "Lunch").await;
     world.push().await;
-    // The list tells of both copies: one deleted, one new.
+    // The list tells of it as it is: the copy that was deleted lives again.
     world.pull().await;
     assert_eq!(
         (world.titles().await, world.titles_at_google()),
@@ -190,6 +190,25 @@ async fn an_event_of_googles_that_went_to_someday_and_came_back_at_once_stays() 
     // And again, as from a sync token that is older.
     world.pull().await;
     assert!(!world.record(id).await.is_deleted);
+}
+
+#[tokio::test]
+async fn what_was_put_aside_and_is_restored_at_google_goes_back_with_what_was_made_of_it() {
+    let world = World::connected().await;
+    let theirs = world.google_event("Lunch");
+    world.import().await;
+    let id = EventId::of_google(&GoogleEventId::new(theirs.as_str()));
+    world.save_on(id, "Lunch", true).await;
+    world.push().await;
+    world.pull().await;
+    world.save_on(id, "Dinner", true).await;
+    assert!(!world.record(id).await.is_dirty, "a someday event is none of Google's business");
+    world.restore_at_google(&theirs);
+    world.pull().await;
+    world.push().await;
+    assert!(!world.event(id).await.is_someday);
+    assert_eq!(world.titles_at_google(), ["Dinner"]);
+    assert_eq!(world.titles().await, ["Dinner"]);
 }
 
 #[tokio::test]

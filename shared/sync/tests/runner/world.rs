@@ -266,6 +266,11 @@ impl World {
         self.google.edit_event(EMAIL, "primary", id, patch).unwrap();
     }
 
+    /// Somebody takes an event out of the bin.
+    pub fn restore_at_google(&self, id: &str) {
+        self.google.restore_event(EMAIL, "primary", id).unwrap();
+    }
+
     pub fn at_google(&self, id: &str) -> Value {
         self.google.event(EMAIL, "primary", id).unwrap()
     }

@@ -25,13 +25,6 @@ pub(super) enum Edit {
     Restore,
 }
 
-impl Edit {
-    /// Whether exceptions lose their slots by it, if it is made of a series.
-    pub(super) fn drops_exceptions(self) -> bool {
-        matches!(self, Self::Move(_) | Self::Recur(_) | Self::Delete | Self::Restore)
-    }
-}
-
 /// One thing that happens. `place` tells its texts and ids from those of others.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
@@ -102,7 +95,11 @@ pub(super) fn edited(shared: &Shared, what: Edit, text: &str) -> Option<Shared> 
     match what {
         Edit::Rename => shared.title = Some(text.to_owned()),
         Edit::Describe | Edit::Shelve => shared.description = Some(text.to_owned()),
-        Edit::Move(hours) => shared.span = moved(&shared.span, hours),
+        Edit::Move(hours) => {
+            let span = moved(&shared.span, hours);
+            shared.rule = shared.rule.map(|rule| google::moved_along(rule, &shared.span, &span));
+            shared.span = span;
+        }
         Edit::Recur(count) => {
             let rule = |count| Rule { zone: "UTC".parse().unwrap(), recurrence: daily(count) };
             shared.rule = count.map(rule);

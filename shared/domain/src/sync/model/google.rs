@@ -23,6 +23,8 @@ struct Item {
     is_cancelled: bool,
     shared: Shared,
     instances: BTreeMap<Slot, Instance>,
+    /// Slots that have lost an instance with them, and in which version.
+    vanished: BTreeMap<Slot, u64>,
 }
 
 /// Why a write is refused.
@@ -80,6 +82,12 @@ fn series_of(shared: &Shared) -> Option<Series> {
 
 fn has(shared: &Shared, slot: Slot) -> bool {
     series_of(shared).is_some_and(|series| series.pattern(&event_of(shared)).contains(slot))
+}
+
+/// The rule of a series that somebody moves: its end moves along.
+pub(super) fn moved_along(rule: Rule, from: &Span, to: &Span) -> Rule {
+    let moved = Pattern::new(from.start(), rule.zone, &rule.recurrence).moved(to.start());
+    Rule { recurrence: moved.unwrap_or(rule.recurrence), ..rule }
 }
 
 /// The occurrence as the series makes it.
@@ -204,7 +212,13 @@ impl Google {
             return Err(Refused::Duplicate);
         }
         let (version, shared) = (self.next(), self.written(shared));
-        let item = Item { version, is_cancelled: false, shared, instances: BTreeMap::new() };
+        let item = Item {
+            version,
+            is_cancelled: false,
+            shared,
+            instances: BTreeMap::new(),
+            vanished: BTreeMap::new(),
+        };
         self.items.insert(id.as_str().to_owned(), item);
         self.writes += 1;
         Ok(self.link(id))
@@ -226,9 +240,9 @@ impl Google {
         Ok(self.link(id))
     }
 
-    pub(super) fn delete(&mut self, id: &GoogleEventId, if_match: Option<&str>) -> Result<(), Refused> {
+    pub(super) fn delete(&mut self, id: &GoogleEventId, if_match: &str) -> Result<(), Refused> {
         let found = self.get(id).filter(|found| found.theirs.copy().is_some()).ok_or(Refused::NotFound)?;
-        if if_match.is_some_and(|etag| etag != found.etag) {
+        if found.etag != if_match {
             return Err(Refused::Stale);
         }
         self.put(id.as_str(), None);
@@ -255,10 +269,26 @@ impl Google {
         item.instances.values_mut().for_each(|instance| instance.version = version);
     }
 
+    /// Whether instances have vanished since a version and their slots are back, with instances as the series makes them: no list tells of that.
+    pub(super) fn has_hidden_a_loss(&self, since: u64) -> bool {
+        let is_back = |item: &Item, slot: &Slot| {
+            item.is_series() && has(&item.shared, *slot) && !item.instances.contains_key(slot)
+        };
+        let mut vanished =
+            self.items.values().flat_map(|item| item.vanished.iter().map(move |vanished| (item, vanished)));
+        vanished.any(|(item, (slot, version))| *version > since && is_back(item, slot))
+    }
+
     /// A new event that somebody makes there.
     pub(super) fn create(&mut self, id: &str, shared: Shared) {
         let version = self.next();
-        let item = Item { version, is_cancelled: false, shared, instances: BTreeMap::new() };
+        let item = Item {
+            version,
+            is_cancelled: false,
+            shared,
+            instances: BTreeMap::new(),
+            vanished: BTreeMap::new(),
+        };
         self.items.insert(id.to_owned(), item);
     }
 
@@ -332,6 +362,8 @@ impl Item {
     /// Drops the exceptions that have lost their slot, and lets the others take over what they did not differ in.
     fn inherit(&mut self, previous: &Shared, version: u64) {
         let (next, is_series) = (self.shared.clone(), self.is_series());
+        let gone = self.instances.keys().filter(|slot| !is_series || !has(&next, **slot));
+        self.vanished.extend(gone.map(|slot| (*slot, version)));
         self.instances.retain(|slot, _| is_series && has(&next, *slot));
         for (slot, instance) in &mut self.instances {
             instance.version = version;

@@ -6,7 +6,7 @@ use proptest::test_runner::{RngSeed, TestCaseResult};
 use super::World;
 use super::acts::{Act, history};
 
-fn lived(acts: &[Act], rewrites: bool) -> TestCaseResult {
+pub(super) fn lived(acts: &[Act], rewrites: bool) -> TestCaseResult {
     let mut world = World::new(rewrites);
     for act in acts {
         world.act(act)?;
@@ -23,7 +23,13 @@ fn config() -> ProptestConfig {
         RngSeed::Random => RngSeed::Fixed(1),
         seed => seed,
     };
-    ProptestConfig { cases: drawn.cases.max(3_000), max_shrink_iters: 2_000, rng_seed, ..drawn }
+    ProptestConfig {
+        cases: drawn.cases.max(3_000),
+        max_shrink_iters: 2_000,
+        rng_seed,
+        failure_persistence: None,
+        ..drawn
+    }
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 mod acts;
 mod google;
 mod histories;
+mod mended;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,9 @@ use proptest::test_runner::TestCaseResult;
 
 use self::acts::Act;
 use self::google::{Google, Refused};
-use super::{Conflict, Outbound, Resolution, Theirs, answered, outbound, reaches_occurrences, resolve};
+use super::{
+    Conflict, Outbound, Resolution, Theirs, answered, outbound, reaches_occurrences, relisted, resolve,
+};
 use crate::plan::{Context, delete, save};
 use crate::{
     Address, Change, GoogleEventId, Link, Origin, Record, Records, Role, Scope, Shared, Shelf, Shown, Slot,
@@ -233,7 +236,12 @@ impl World {
         let name = name.split([' ', '(']).next().unwrap_or_default();
         self.note(format!("  send {} {:?} {name}", record.event.id, record.event.title));
         match what {
-            Outbound::Nothing => self.answered(record, record.link.clone(), false),
+            Outbound::Nothing => self.answered(record, None, false),
+            Outbound::Relist => {
+                let steps = relisted(&self.records, record.address());
+                self.write(steps);
+                false
+            }
             Outbound::Insert(id) => {
                 let answer = self.google.insert(&id, &record.shared());
                 self.wrote(record, &id, answer, true, line)
@@ -243,32 +251,24 @@ impl World {
                 self.wrote(record, &link.id, answer, false, line)
             }
             Outbound::Exception(id) => self.make_exception(record, series.as_ref(), &id, line),
-            Outbound::Delete(link) => {
-                let etag = Some(link.etag.as_str()).filter(|etag| !etag.is_empty());
-                self.delete(record, &link.id, etag, line)
-            }
+            Outbound::Delete(link) => self.delete(record, &link, line),
             Outbound::Seek(id) => match self.google.get(&id).filter(|found| found.theirs.copy().is_some()) {
                 // What an occurrence has become that left its series bears its id.
                 Some(found) => self.look(record, &found.theirs) == 0 && self.answered(record, None, false),
-                None => self.answered(record, None, false),
+                None => self.answered(record, record.link.clone(), false),
             },
         }
     }
 
-    fn delete(&mut self, record: &Record, id: &GoogleEventId, etag: Option<&str>, line: &mut Line) -> bool {
-        match self.google.delete(id, etag) {
+    /// Deletes the copy of which this version is known.
+    fn delete(&mut self, record: &Record, known: &Link, line: &mut Line) -> bool {
+        match self.google.delete(&known.id, &known.etag) {
             Ok(()) | Err(Refused::NotFound) if std::mem::replace(line, Line::Sound) == Line::BreaksAfter => {
                 true
             }
-            Ok(()) | Err(Refused::NotFound) => self.gone(record, id),
-            Err(_) => self.meet(record, id, line),
+            Ok(()) | Err(Refused::NotFound) => self.answered(record, Some(known.clone().deleted()), false),
+            Err(_) => self.meet(record, &known.id, line),
         }
-    }
-
-    /// What is not wanted at Google is not there.
-    fn gone(&mut self, record: &Record, id: &GoogleEventId) -> bool {
-        let known = record.link.clone().unwrap_or_else(|| Link::cancelled(id.clone(), &record.event));
-        self.answered(record, Some(known).filter(|_| record.is_deleted), false)
     }
 
     fn make_exception(
@@ -278,28 +278,39 @@ impl World {
         id: &GoogleEventId,
         line: &mut Line,
     ) -> bool {
-        let Some(found) = self.google.get(id) else { return self.answered(record, None, false) };
+        let Some(found) = self.google.get(id) else {
+            return !self.is_behind(record, series) && self.answered(record, None, false);
+        };
         let is_wanted = record.live().is_some_and(|event| !event.is_someday);
         let Some(copy) = found.theirs.copy() else {
-            return if is_wanted { self.meet(record, id, line) } else { self.gone(record, id) };
+            let cancelled = || Link::cancelled(id.clone(), &record.event);
+            return match is_wanted {
+                true => self.meet(record, id, line),
+                false => self.answered(record, Some(cancelled()), false),
+            };
         };
         let Role::Exception { slot, .. } = record.role else { return true };
         let made = series.map(|series| google::made(&series.shared(), slot));
         let same = [made, Some(record.shared())];
         if !same.iter().flatten().any(|made| copy.link.base.is_same(made)) {
             // Nearly always the series has changed, and its occurrences with it: that is no exception.
-            let known = series.map(|series| &series.link);
-            self.pull(&[]);
-            if self.series_of(record).as_ref().map(|series| &series.link) == known {
+            if !self.is_behind(record, series) {
                 self.take(&found.theirs);
             }
             return false;
         }
         if !is_wanted {
-            return self.delete(record, id, Some(found.etag.as_str()), line);
+            return self.delete(record, &copy.link, line);
         }
         let answer = self.google.update(id, &record.shared(), &found.etag);
         self.wrote(record, id, answer, false, line)
+    }
+
+    /// Reads what changed; whether that concerns the series that a record is an exception of.
+    fn is_behind(&mut self, record: &Record, series: Option<&Record>) -> bool {
+        let known = series.map(|series| &series.link);
+        self.pull(&[]);
+        self.series_of(record).as_ref().map(|series| &series.link) != known
     }
 
     fn wrote(
@@ -326,6 +337,10 @@ impl World {
         }
         if record.is_deleted {
             return self.answered(record, record.link.clone(), false);
+        }
+        // What went with it has to be known before the answer, which may get lost.
+        if self.take(&found.theirs) > 0 {
+            return false;
         }
         let answer = self.google.update(id, &record.shared(), &found.etag);
         self.wrote(record, id, answer, true, line)
@@ -425,13 +440,6 @@ impl World {
             })
     }
 
-    fn is_put_aside(&self, id: &GoogleEventId) -> bool {
-        let id = crate::EventId::of_google(id);
-        self.records
-            .iter()
-            .any(|record| record.event.id == id && !record.is_deleted && record.event.is_someday)
-    }
-
     fn act(&mut self, act: &Act) -> TestCaseResult {
         self.note(format!("{act:?}"));
         match act {
@@ -454,17 +462,16 @@ impl World {
             }
             Act::There { which, what, place } => {
                 let text = &format!("there {place}");
-                let (shown, mut deleted) = (self.google.shown(), self.google.deleted());
-                // What lives on in someday cannot be told from a late echo of the copy that was deleted there.
-                deleted.retain(|(id, _)| !self.is_put_aside(&GoogleEventId::new(id.as_str())));
+                let (shown, deleted) = (self.google.shown(), self.google.deleted());
                 let from = if *what == acts::Edit::Restore { &deleted } else { &shown };
                 if let Some((id, shared)) = acts::pick(from, *which) {
                     let next = acts::edited(shared, *what, text);
-                    self.there(|google| google.put(id, next));
-                    if what.drops_exceptions() {
-                        // They vanish in silence. If their slots come back before anybody reads, nobody can know.
+                    let mut after = self.google.clone();
+                    after.put(id, next.clone());
+                    if after.has_hidden_a_loss(self.token) {
                         self.pull(&[]);
                     }
+                    self.there(|google| google.put(id, next));
                 }
             }
             Act::NewThere { count, place } => {
