@@ -47,7 +47,7 @@ async fn what_was_deleted_at_google_before_its_insert_was_answered_stays_deleted
         assert!(record.is_deleted && !record.is_dirty);
         assert!(world.store.issues(world.user).await.unwrap().is_empty(), "nothing was lost");
         is_at_rest(&world).await;
-        world.google.restore_event(EMAIL, "primary", &id(1).to_string()).unwrap();
+        world.restore_at_google(&id(1).to_string());
         world.pull().await;
         assert_eq!(world.titles().await, ["Lunch"], "until somebody restores it");
     }

@@ -268,6 +268,7 @@ impl World {
 
     /// Somebody takes an event out of the bin.
     pub fn restore_at_google(&self, id: &str) {
+        self.pass(TimeDelta::seconds(1));
         self.google.restore_event(EMAIL, "primary", id).unwrap();
     }
 
