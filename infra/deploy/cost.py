@@ -5,21 +5,20 @@ Units of the store, list prices, and a model of what people do; all three are pr
 numbers here when a deployment's own bill says otherwise.
 """
 
-# What happens → read units, write units, rounds of calls to the store, where the numbers come from. A scenario compares those that it measures
-# (infra/scenarios/tests/scenarios/cost.rs reads these lines); the others are printed by `bench`, or counted.
-MEASURED, COUNTED = "measured", "counted"
+# What happens → read units, write units, rounds of calls to the store. A scenario compares each of them with what the real functions count
+# (infra/scenarios/tests/scenarios/cost.rs reads these lines).
 UNITS = {
-    "an event is edited": (2, 7, 2, MEASURED),
-    "a week is listed (100 events)": (10, 0, 2, MEASURED),
-    "a small request, such as metadata": (1, 0, 1, MEASURED),
-    "a ticket is drawn": (1, 1, 2, MEASURED),
-    "a socket is opened": (3, 6, 4, MEASURED),
-    "hello, or a ping with a cursor; nothing was missed": (4, 0, 2, MEASURED),
-    "a socket is closed": (1, 4, 2, MEASURED),
-    "`fanout` asks who is connected": (1, 0, 1, MEASURED),
-    "a stream is opened again; nothing was missed": (2, 0, 1, MEASURED),
-    "an open stream looks, and nothing is new": (1, 0, 1, COUNTED),
-    "a schedule finds nothing due (`sweep`)": (17, 0, 2, COUNTED),
+    "an event is edited": (5, 7, 2),
+    "a week is listed (100 events)": (11, 0, 2),
+    "a small request, such as metadata": (1, 0, 1),
+    "a ticket is drawn": (1, 1, 2),
+    "a socket is opened": (3, 6, 4),
+    "hello, or a ping with a cursor; nothing was missed": (4, 0, 2),
+    "a socket is closed": (1, 4, 2),
+    "`fanout` asks who is connected": (1, 0, 1),
+    "a stream is opened again; nothing was missed": (2, 0, 1),
+    "an open stream looks, and nothing is new": (1, 0, 1),
+    "a schedule finds nothing due (`sweep`)": (17, 0, 2),
 }
 EDIT, LIST, SMALL, TICKET, CONNECT, HELLO, DISCONNECT, FANOUT, OPEN, POLL, SWEEP = UNITS
 
@@ -51,7 +50,7 @@ def price(name):
 
 
 def store(what, times=1):
-    reads, writes, _, _ = UNITS[what]
+    reads, writes, _ = UNITS[what]
     return times * (reads * price("read units") + writes * price("write units"))
 
 
@@ -113,11 +112,10 @@ TRANSPORTS = {"WebSocket": socket, "SSE, poll": poll, "SSE, burst": burst, "SSE,
 
 def main():
     print("# Cost\n\nPrinted by `python3 infra/deploy/cost.py`.\n\n## Units of the store\n")
-    print("Measured: printed by `bench` (performance.md), or compared with this table by a scenario. Counted: from the calls that the code makes and DynamoDB's rules (a consistent read of up to")
-    print("4 KB is a unit, also one that finds nothing; a write in a transaction is two units for each item of up to 1 KB).\n")
-    print("| what happens | read units | write units | rounds | |\n|---|---|---|---|---|")
-    for what, (reads, writes, rounds, origin) in UNITS.items():
-        print(f"| {what} | {reads} | {writes} | {rounds} | {origin} |")
+    print("As the real functions count them: a scenario compares each row (`infra/scenarios/tests/scenarios/cost.rs`).\n")
+    print("| what happens | read units | write units | rounds |\n|---|---|---|---|")
+    for what, (reads, writes, rounds) in UNITS.items():
+        print(f"| {what} | {reads} | {writes} | {rounds} |")
     print("\n## Assumed\n")
     print(f"Per person and month: a tab open for {HOURS} hours in {VISITS} visits of {REQUESTS_A_VISIT} requests; {EDITS} edits, each told to one tab,")
     print(f"which lists its week again; {STORED_GB * 1000:g} MB stored; {PINGS_AN_HOUR} pings an hour on a socket. An invocation takes {OWN_SECONDS * 1000:g} ms, and {ROUND_SECONDS * 1000:g} ms")

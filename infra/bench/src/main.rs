@@ -4,10 +4,12 @@
 
 mod calendar;
 mod cost;
+mod import;
 mod plot;
 mod process;
 mod rules;
 mod start;
+mod uploads;
 
 use std::path::{Path, PathBuf};
 
@@ -28,10 +30,10 @@ struct Arguments {
     /// Requests of each kind whose cost is taken; sign-ins are a tenth of it.
     #[arg(long, default_value_t = 200)]
     requests: usize,
-    /// Measures this function's start and memory, or this part (requests, rules, calendar), and nothing else. May be given more than once.
+    /// Measures this function's start and memory, or this part (requests, rules, calendar, uploads, import), and nothing else. May be given more than once.
     #[arg(long, value_name = "FUNCTION|PART")]
     only: Vec<String>,
-    /// The most events of the part `calendar`.
+    /// The most events of the parts `calendar` and `import`.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
     /// Where the part `calendar` draws what it has measured.
@@ -40,7 +42,7 @@ struct Arguments {
 }
 
 /// What can be measured beside the start of functions.
-const PARTS: [&str; 3] = ["requests", "rules", "calendar"];
+const PARTS: [&str; 5] = ["requests", "rules", "calendar", "uploads", "import"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -52,7 +54,9 @@ async fn main() -> anyhow::Result<()> {
     // A second provider in the dependency tree leaves the choice to us; that one is already chosen is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     eprintln!("building the functions for release; this takes minutes the first time");
-    let asked = ASKED.iter().filter(|_| wants("requests")).map(|name| (*name).to_owned());
+    let asked =
+        ASKED.iter().filter(|_| wants("requests")).chain(IMPORTING.iter().filter(|_| wants("import")));
+    let asked = asked.map(|name| (*name).to_owned());
     let to_build = is_partial.then(|| only.iter().cloned().chain(asked).collect());
     let functions = tokio::task::spawn_blocking(move || build(to_build)).await??;
     print_machine(&functions)?;
@@ -73,6 +77,12 @@ async fn main() -> anyhow::Result<()> {
     if wants("rules") {
         rules::report(&cloud).await?;
     }
+    if wants("uploads") {
+        uploads::report(&cloud).await?;
+    }
+    if wants("import") {
+        import::report(&cloud, arguments.events).await?;
+    }
     if wants("calendar") {
         calendar::report(&cloud, arguments.events, arguments.requests, arguments.plot.as_deref()).await?;
     }
@@ -83,6 +93,8 @@ async fn main() -> anyhow::Result<()> {
 const SURROUNDINGS: [&str; 3] = ["auth", "event", "fanout"];
 /// What else is asked for requests.
 const ASKED: [&str; 2] = ["user", "config"];
+/// What else an import takes.
+const IMPORTING: [&str; 3] = ["sync-worker", "google-notification", "realtime"];
 
 /// Builds all functions, or those that it takes to measure some.
 fn build(only: Option<Vec<String>>) -> anyhow::Result<PathBuf> {

@@ -4,52 +4,17 @@
 //! `cargo run -p scenarios --example latency -- 200` makes that many edits, and prints a table beside the floor: what the clock alone costs.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a measurement ends with the first thing that is not as it should be"
 )]
 
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
-use reqwest::Method;
-use scenarios::{Browser, TestApp, WEB_URL, rev, timed};
-use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use scenarios::{Socket, TestApp, rev, timed};
 
 /// Between two looks of Lambda at the stream of a table.
 const TABLE: Duration = Duration::from_millis(250);
 /// Between two looks of an open stream at the log.
 const LOG: Duration = Duration::from_secs(1);
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-async fn open(browser: &Browser) -> Socket {
-    let view = browser.call(Method::POST, "/api/realtime/ticket", None).await.ok();
-    let address = format!("{}?ticket={}", view["url"].as_str().unwrap(), view["ticket"].as_str().unwrap());
-    let mut request = address.into_client_request().unwrap();
-    request.headers_mut().insert("origin", WEB_URL.parse().unwrap());
-    let (mut socket, _) = connect_async(request).await.unwrap();
-    socket.send(Message::text(r#"{"type":"hello"}"#)).await.unwrap();
-    until(&mut socket, "READY").await;
-    socket
-}
-
-/// Reads up to a frame of this name.
-async fn until(socket: &mut Socket, name: &str) {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => {
-                if serde_json::from_str::<Value>(&text).unwrap()["type"] == name {
-                    return;
-                }
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 fn print(name: &str, mut times: Vec<Duration>, clock: Duration) {
     times.sort();
@@ -67,7 +32,7 @@ async fn main() {
     })
     .await;
     let browser = app.person().await;
-    let mut socket = open(&browser).await;
+    let (mut socket, _) = Socket::open(&browser, None).await;
     let stream = browser.stream().await;
     stream.frame("USER_METADATA").await;
     let (mut pushed, mut streamed) = (Vec::new(), Vec::new());
@@ -79,7 +44,7 @@ async fn main() {
         browser.create(&event).await.is(204);
         let written = begun.elapsed();
         let by_socket = async {
-            until(&mut socket, "EVENT_CHANGED").await;
+            socket.frame("EVENT_CHANGED").await;
             begun.elapsed()
         };
         let by_stream = async {

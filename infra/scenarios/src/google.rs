@@ -12,7 +12,7 @@ pub const SCOPES: &str = "https://www.googleapis.com/auth/userinfo.email \
     https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
 
 /// Consents at Google as `email` and gives what the web app then sends to the backend.
-pub(crate) fn consent(google: &Server, email: &str) -> Value {
+pub fn consent(google: &Server, email: &str) -> Value {
     debug_assert!(REDIRECT_URI.starts_with(WEB_URL));
     let request = ConsentRequest { is_prompted: true, ..ConsentRequest::new(email, SCOPES, REDIRECT_URI) };
     code_body(&google.consent(request))

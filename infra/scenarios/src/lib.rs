@@ -1,7 +1,7 @@
 //! Scenario tests: Meridian's real binaries in the local cloud, driven from outside as a browser and Google would.
 //!
 //! [`TestApp`] is one bundle with a world of its own: random ports, an empty table, a fake Google. [`Browser`] is one browser
-//! with a cookie jar, [`EventStream`] one open stream. Tests wait for conditions ([`eventually`]) and never for time.
+//! with a cookie jar, [`EventStream`] one open stream, [`Socket`] one open socket. Tests wait for conditions ([`eventually`]) and never for time.
 //!
 //! It is a test harness, so what goes wrong here is a failed test: its functions panic and say what they saw.
 #![expect(clippy::expect_used, clippy::panic, reason = "a failure of the harness is a failed test")]
@@ -11,6 +11,7 @@ mod app;
 mod browser;
 mod events;
 mod google;
+mod socket;
 mod stream;
 mod wait;
 
@@ -18,6 +19,7 @@ pub use answer::Answer;
 pub use app::{TestApp, WEB_URL};
 pub use browser::Browser;
 pub use events::{all_day, id, someday, timed};
-pub use google::{REDIRECT_URI, SCOPES};
+pub use google::{REDIRECT_URI, SCOPES, consent};
+pub use socket::Socket;
 pub use stream::{EventStream, Frame, rev};
 pub use wait::eventually;

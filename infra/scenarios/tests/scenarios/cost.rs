@@ -1,15 +1,16 @@
 //! What requests cost in the store: the figures that the design promises, counted by the functions themselves.
 
 use std::path::Path;
+use std::time::Duration;
 
 use local::Entry;
 use reqwest::Method;
-use scenarios::{TestApp, all_day, eventually, id, timed};
+use scenarios::{Socket, TestApp, all_day, eventually, id, timed};
 use serde_json::json;
 
-use crate::socket::Socket;
-
 const PASSWORD: &str = "correct horse 1";
+/// The header in which a list says where the log ended before it was read.
+const CURSOR: &str = "x-meridian-cursor";
 
 /// The newest invocation by this trigger, or of this function. The log line with its cost may come a moment after its answer.
 async fn newest(app: &TestApp, name: &str) -> Entry {
@@ -66,6 +67,7 @@ fn reckoned(what: &str) -> [f64; 3] {
     let table = std::fs::read_to_string(table).unwrap();
     let line = table.lines().find_map(|line| line.trim().strip_prefix(&format!("\"{what}\": (")));
     let numbers = line.unwrap_or_else(|| panic!("the table has no {what:?}")).split(", ");
+    let numbers = numbers.map(|number| number.trim_end_matches("),"));
     Vec::from_iter(numbers.take(3).map(|number| number.parse().unwrap())).try_into().unwrap()
 }
 
@@ -132,4 +134,49 @@ async fn whoever_has_no_session_costs_no_read() {
             (Some(0), Some(0.0), Some(0.0))
         );
     }
+}
+
+#[tokio::test]
+async fn what_people_do_costs_what_the_table_of_costs_reckons_with() {
+    let app = TestApp::start().await;
+    let browser = app.person().await;
+    let week =
+        (0..100).map(|number| timed(number, "There", &format!("2026-11-{}T12:00:00Z", 15 + number % 7)));
+    browser.create(&week.collect()).await.is(204);
+    app.quiesce().await;
+    app.cloud().clear_journal();
+    browser.list("2026-11-15T00:00:00Z", "2026-11-21T23:59:59Z").await;
+    assert_eq!(units(&newest(&app, "GET /api/event").await), reckoned("a week is listed (100 events)"));
+    browser.put(&timed(7, "Edited", "2026-11-15T12:00:00Z")).await.is(204);
+    let edit = newest(&app, &format!("PUT /api/event/{}", id(7))).await;
+    assert_eq!(units(&edit), reckoned("an event is edited"));
+    browser.metadata().await.ok();
+    let metadata = newest(&app, "GET /api/user/metadata").await;
+    assert_eq!(units(&metadata), reckoned("a small request, such as metadata"));
+    app.tick("sweep").await;
+    assert_eq!(units(&newest(&app, "sweep").await), reckoned("a schedule finds nothing due (`sweep`)"));
+}
+
+#[tokio::test]
+async fn each_look_of_an_open_stream_costs_what_the_table_of_costs_reckons_with() {
+    let app = TestApp::start_with(|options| {
+        options.parameters.insert("StreamMode".to_owned(), "burst".to_owned());
+    })
+    .await;
+    let browser = app.person().await;
+    browser.create(&timed(1, "Lunch", "2026-11-20T12:00:00Z")).await.is(204);
+    let cursor = browser.call(Method::GET, "/api/event?someday=true", None).await.header(CURSOR).to_owned();
+    app.cloud().clear_journal();
+    let stream = browser.resume(&cursor).await;
+    stream.until("its first block", |blocks| blocks.first().map(drop)).await;
+    // A burst lasts until twenty seconds after the last change. Some of them are enough.
+    app.advance(Duration::from_secs(14));
+    stream.end().await;
+    let [reads, _, rounds] = units(&newest(&app, "GET /api/events/stream").await);
+    let [opened, look] =
+        ["a stream is opened again; nothing was missed", "an open stream looks, and nothing is new"];
+    let [opened, look] = [opened, look].map(reckoned);
+    let looks = (rounds - opened[2]) / look[2];
+    assert!(looks > 3.0, "it looked {looks} times");
+    assert_eq!(reads, opened[0] + looks * look[0]);
 }

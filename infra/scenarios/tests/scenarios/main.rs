@@ -17,5 +17,6 @@ mod series;
 mod socket;
 mod socket_gateway;
 mod someday;
+mod storm;
 mod wire;
 mod workspace;
