@@ -61,14 +61,16 @@ impl<'a> Notification<'a> {
     }
 
     /// What has to be done about it. A channel that is not in use is to be stopped, unless it has come into use meanwhile: its opening is noted after
-    /// Google has opened it. What Google says exists no more may be a calendar that is on the user's list no more.
+    /// Google has opened it. What Google says exists no more may be a calendar that is on the user's list no more, and a
+    /// change of that list may be any.
     fn job(&self, channel: &Channel) -> Job {
         let user = channel.user;
         if channel.is_replaced || channel.resource_id.is_none() {
             let (channel, resource) = (channel.channel.clone(), self.resource.to_owned());
             return Job::StopStray { user, channel, resource };
         }
-        if self.state == "not_exists" { Job::Poll { user } } else { Job::Pull { user } }
+        let is_of_list = channel.calendar.is_none();
+        if is_of_list || self.state == "not_exists" { Job::Poll { user } } else { Job::Pull { user } }
     }
 
     /// Whether it comes from whom we asked to send it. The token is compared in constant time, also when there is no channel.

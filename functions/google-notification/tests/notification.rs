@@ -67,7 +67,7 @@ fn now() -> DateTime<Utc> {
 
 impl World {
     /// A channel `known` with the token `secret` for the resource `calendar`, one that has been replaced, one whose opening Google has not answered yet,
-    /// one that has ended, and one of somebody else.
+    /// one that has ended, one of the list of calendars, and one of somebody else.
     async fn start() -> Self {
         let table = TestTable::start().await.unwrap();
         let wire = Arc::new(Wire::default());
@@ -85,6 +85,7 @@ impl World {
             Channel { is_replaced: true, ..anas("replaced") },
             Channel { resource_id: None, ..anas("unanswered") },
             Channel { expires_at: now().timestamp() - 1, ..anas("ended") },
+            Channel { calendar: None, ..anas("list") },
             channel(BEN, "bens", "another secret"),
         ] {
             world.store.announce_channel(&channel).await.unwrap();
@@ -135,7 +136,7 @@ fn channel(user: UserId, name: &str, secret: &str) -> Channel {
     Channel {
         channel: name.into(),
         user,
-        calendar: "ana@example.com".into(),
+        calendar: Some("ana@example.com".into()),
         token_hash: hash_of_token(secret),
         resource_id: Some("calendar".into()),
         is_replaced: false,
@@ -180,6 +181,13 @@ async fn a_change_is_enqueued_under_either_address_and_a_repeated_delivery_is_no
     assert_eq!(world.notify("/", "known", "secret", "not_exists", 9).await, ok("PROCESSED"));
     assert_eq!(world.wire.taken(), [LOOK_UP, SEND], "the list of calendars is the worker's to read");
     assert_eq!(world.jobs().await, [Job::Pull { user: ANA }, Job::Poll { user: ANA }]);
+}
+
+#[tokio::test]
+async fn a_change_of_the_list_of_calendars_has_the_list_read() {
+    let world = World::start().await;
+    assert_eq!(world.told("list", "secret").await, (ok("PROCESSED"), vec![LOOK_UP, SEND]));
+    assert_eq!(world.jobs().await, [Job::Poll { user: ANA }]);
 }
 
 /// 10.

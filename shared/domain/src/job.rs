@@ -21,7 +21,8 @@ pub enum Job {
         /// Whose calendars.
         user: UserId,
     },
-    /// See which calendars there are and which the user wants, then read what changed: on the schedule, or when the user has chosen.
+    /// See which calendars there are and which the user wants, then read what changed: on the schedule, when Google tells of its list, or
+    /// when the user has chosen.
     Poll {
         /// Whose calendars.
         user: UserId,

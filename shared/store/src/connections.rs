@@ -74,10 +74,11 @@ impl Renewal {
 pub struct Channel {
     /// The channel's id.
     pub channel: String,
-    /// Whose calendar it watches.
+    /// Whose calendar, or list of calendars, it watches.
     pub user: UserId,
-    /// Which calendar.
-    pub calendar: String,
+    /// Which calendar; none for the list of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
     /// SHA-256 of the channel's secret, in hex.
     pub token_hash: String,
     /// What Google says it watches; unknown until Google has answered.

@@ -124,6 +124,9 @@ pub struct ListState {
     /// Where the next reading of the list begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_token: Option<String>,
+    /// The channel on which Google tells us of changes of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// The import that is at work, or was when its worker died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<Import>,

@@ -1,7 +1,7 @@
 //! Which calendars are synced: those that Google lists and the user has selected, the primary one unless the user says otherwise.
 //!
-//! The list is read when an import begins, on the schedule, and when a calendar cannot be read: with its own sync token, so that a list that has not
-//! changed costs one call and no write. What follows from it is decided here:
+//! The list is read when an import begins, when Google tells of a change of it, on the schedule, and when a calendar cannot be read: with its own sync
+//! token, so that a list that has not changed costs one call and no write. What follows from it is decided here:
 //!
 //! | a calendar | then |
 //! |---|---|

@@ -1,6 +1,6 @@
 //! Watches: having Google tell us of changes.
 //!
-//! Each calendar has a channel of its own. A channel cannot be renewed, only replaced. The look-up of the new one is stored before Google is asked,
+//! Each calendar has a channel of its own, and so has the list of them. A channel cannot be renewed, only replaced. The look-up of the new one is stored before Google is asked,
 //! because its first notification may come before the answer; it is activated with the answer, and only then the old one is stopped. Two channels at a
 //! time are harmless: a notification is only a hint. The look-up of a channel that is not in use stays until it is known to be stopped: should it speak,
 //! it is known to be ours, and is stopped.
@@ -11,7 +11,7 @@ use google::calendar::NewChannel;
 use google::{Reason, Secret};
 use seam::{Class, Random};
 use sha2::{Digest, Sha256};
-use store::{CalendarState, Channel, Due, Plan, Snapshot, Watch};
+use store::{CalendarState, Channel, Due, ListState, Plan, Snapshot, Watch};
 use url::{Host, Url};
 
 use crate::account::Account;
@@ -44,6 +44,31 @@ impl NotificationAddress {
     }
 }
 
+/// What is watched, as what is stored of it says.
+enum Watched {
+    /// The events of a calendar.
+    Calendar(CalendarState),
+    /// Which calendars there are.
+    List(ListState),
+}
+
+impl Watched {
+    /// Google's id of the calendar.
+    fn calendar(&self) -> Option<&str> {
+        match self {
+            Self::Calendar(state) => Some(&state.calendar),
+            Self::List(_) => None,
+        }
+    }
+
+    fn watch(&mut self) -> &mut Option<Watch> {
+        match self {
+            Self::Calendar(state) => &mut state.watch,
+            Self::List(list) => &mut list.watch,
+        }
+    }
+}
+
 /// What is stored of a channel's secret.
 pub fn hash_of_token(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
@@ -56,7 +81,7 @@ impl Sync {
         self.pull_and_push(account, until).await
     }
 
-    /// Makes sure that every calendar is watched that can be.
+    /// Makes sure that every calendar is watched that can be, and the list of them.
     pub(crate) async fn watch_all(&self, account: &mut Account) -> Result<(), Error> {
         let Some(NotificationAddress(address)) = &self.notifications else {
             return self.sum_up_watches(account).await;
@@ -64,70 +89,72 @@ impl Sync {
         // Without a date in the status the user has connected anew since: the channels came with a consent that may have ended, and nothing has their
         // renewal in mind any more.
         let is_trusted = account.status.watched_until.is_some();
-        for mut state in account.calendars.clone() {
-            if self.is_watch_wanted(&state, is_trusted) {
-                self.watch(account, &mut state, address).await?;
+        for state in account.calendars.clone() {
+            let is_watchable = !state.is_unwatchable && !state.is_parked && !state.is_leaving();
+            if is_watchable && self.is_watch_wanted(state.watch.as_ref(), is_trusted) {
+                self.watch(account, Watched::Calendar(state), address).await?;
             }
+        }
+        if self.is_watch_wanted(account.list.watch.as_ref(), is_trusted) {
+            self.watch(account, Watched::List(account.list.clone()), address).await?;
         }
         self.sum_up_watches(account).await
     }
 
-    fn is_watch_wanted(&self, state: &CalendarState, is_trusted: bool) -> bool {
+    fn is_watch_wanted(&self, watch: Option<&Watch>, is_trusted: bool) -> bool {
         let now = self.clock.now();
         // Their row is due within the jitter before the first one's date: the job that comes of it is the one that renews.
         let is_fresh = |watch: &Watch| is_trusted && now < renewal(watch) - JITTER;
-        let is_watchable = !state.is_unwatchable && !state.is_parked && !state.is_leaving();
-        is_watchable && !state.watch.as_ref().is_some_and(is_fresh)
+        !watch.is_some_and(is_fresh)
     }
 
-    async fn watch(
-        &self,
-        account: &mut Account,
-        state: &mut CalendarState,
-        address: &Url,
-    ) -> Result<(), Error> {
-        let opened = match self.open(account, &state.calendar, address).await {
+    async fn watch(&self, account: &mut Account, watched: Watched, address: &Url) -> Result<(), Error> {
+        let opened = match self.open(account, &watched, address).await {
             // By chance, or because an answer of the store was lost.
-            Err(error) if error.is(Reason::ChannelTaken) => {
-                self.open(account, &state.calendar, address).await
-            }
+            Err(error) if error.is(Reason::ChannelTaken) => self.open(account, &watched, address).await,
             other => other,
         };
-        let (watch, channel) = match opened {
-            Ok(opened) => opened,
+        match opened {
+            Ok((watch, channel)) => {
+                let old = self.activate(account, watched, watch, &channel).await?;
+                self.stop(account, old).await;
+                Ok(())
+            }
             Err(error) if error.is(Reason::PushNotSupported) => {
                 tracing::info!(user = %account.user, %error, "a calendar has no notifications, and is polled");
-                state.is_unwatchable = true;
-                return self.put_state(account, state).await;
+                match watched {
+                    Watched::Calendar(mut state) => {
+                        state.is_unwatchable = true;
+                        self.put_state(account, &mut state).await
+                    }
+                    Watched::List(_) => Ok(()),
+                }
             }
             Err(error) if error.is(Reason::BadAddress) => {
                 // It is polled. A wrong address is the operator's to mend; the users' calendars work all the same.
                 tracing::error!(alarm = "google", user = %account.user, %error, "a calendar cannot be watched");
-                return Ok(());
+                Ok(())
             }
             // Whether it is gone, its reading says.
-            Err(error) if is_lost(&error) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let old = state.watch.replace(watch);
-        self.activate(account, state, &channel, old.as_ref()).await?;
-        self.stop(account, old).await;
-        Ok(())
+            Err(error) if is_lost(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks Google for a channel, whose look-up is stored first.
     async fn open(
         &self,
         account: &mut Account,
-        calendar: &str,
+        watched: &Watched,
         address: &Url,
     ) -> Result<(Watch, Channel), Error> {
         let now = self.clock.now();
         let (id, token) = (hex::encode(self.random.bytes::<16>()), hex::encode(self.random.bytes::<32>()));
+        let calendar = watched.calendar();
         let mut channel = Channel {
             channel: id.clone(),
             user: account.user,
-            calendar: calendar.to_owned(),
+            calendar: calendar.map(str::to_owned),
             token_hash: hash_of_token(&token),
             resource_id: None,
             is_replaced: false,
@@ -156,23 +183,27 @@ impl Sync {
         Ok((Watch { channel: id, resource_id, started_at: now, expires_at }, channel))
     }
 
-    /// Puts a new channel in the place of the old one.
+    /// Puts a new channel in the place of the old one, which it returns.
     async fn activate(
         &self,
         account: &mut Account,
-        state: &mut CalendarState,
+        mut watched: Watched,
+        watch: Watch,
         channel: &Channel,
-        old: Option<&Watch>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Watch>, Error> {
+        let old = watched.watch().replace(watch);
         let user = account.user;
-        let replaced = match old {
+        let replaced = match &old {
             Some(old) => self.store.channel(&old.channel).await?,
             None => None,
         };
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             connected(snapshot)?;
             let mut plan = Plan::default();
-            plan.put_calendar(&self.store, user, state)?;
+            match &watched {
+                Watched::Calendar(state) => plan.put_calendar(&self.store, user, state)?,
+                Watched::List(list) => plan.put_list(&self.store, user, list)?,
+            }
             plan.put_channel(&self.store, channel)?;
             if let Some(replaced) = &replaced {
                 plan.put_channel(&self.store, &Channel { is_replaced: true, ..replaced.clone() })?;
@@ -180,9 +211,13 @@ impl Sync {
             Ok(plan)
         };
         self.store.mutate(user, &[], self.clock.now(), plan).await?;
-        state.generation += 1;
-        account.keep(state);
-        Ok(())
+        match watched {
+            Watched::Calendar(state) => {
+                account.keep(&CalendarState { generation: state.generation + 1, ..state });
+            }
+            Watched::List(list) => account.list = ListState { generation: list.generation + 1, ..list },
+        }
+        Ok(old)
     }
 
     /// Writes down until when Google tells of changes, and when it is to be asked to go on.
@@ -196,7 +231,8 @@ impl Sync {
         if (account.status.watched_until, account.status.is_polled) == (watched_until, is_polled) {
             return Ok(());
         }
-        let renew_at = live().map(renewal).min().map(|at| at - jitter(&self.random));
+        let of_list = account.list.watch.iter().filter(|watch| now < watch.expires_at);
+        let renew_at = live().chain(of_list).map(renewal).min().map(|at| at - jitter(&self.random));
         let poll_at = self.next_poll(account);
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             let status = GoogleStatus { watched_until, is_polled, ..connected(snapshot)?.clone() };
@@ -228,9 +264,9 @@ impl Sync {
         channel: &str,
         resource: &str,
     ) -> Result<(), Error> {
-        let is_used =
-            |state: &CalendarState| state.watch.as_ref().is_some_and(|watch| watch.channel == channel);
-        if account.calendars.iter().any(is_used) || self.store.channel(channel).await?.is_none() {
+        let watches = account.calendars.iter().map(|state| &state.watch).chain([&account.list.watch]);
+        let is_used = watches.flatten().any(|watch| watch.channel == channel);
+        if is_used || self.store.channel(channel).await?.is_none() {
             return Ok(());
         }
         match self.stop_channel(account, channel, resource).await {

@@ -189,18 +189,21 @@ impl Client {
         .map(drop)
     }
 
-    /// `events.watch`.
+    /// `events.watch`, or, of no calendar, `calendarList.watch`.
     ///
     /// # Errors
     /// [`crate::Reason::PushNotSupported`], [`crate::Reason::ChannelTaken`] and [`crate::Reason::BadAddress`] beside the rest.
     pub async fn watch(
         &self,
         access: &Secret,
-        calendar: &str,
+        calendar: Option<&str>,
         channel: &NewChannel<'_>,
         now: DateTime<Utc>,
     ) -> Result<Channel, Error> {
-        let url = self.url(&["calendars", calendar, "events", "watch"]);
+        let (operation, url) = match calendar {
+            Some(calendar) => ("events.watch", self.url(&["calendars", calendar, "events", "watch"])),
+            None => ("calendarList.watch", self.url(&["users", "me", "calendarList", "watch"])),
+        };
         let body = ChannelRequest {
             id: channel.id,
             r#type: "web_hook",
@@ -209,9 +212,9 @@ impl Client {
             params: ChannelParams { ttl: channel.life.num_seconds().to_string() },
         };
         let answer: ChannelAnswer = self
-            .call("events.watch", Method::POST, url, access, |request| request.json(&body))
+            .call(operation, Method::POST, url, access, |request| request.json(&body))
             .await?
-            .read("events.watch")?;
+            .read(operation)?;
         let expires_at = answer
             .expiration
             .and_then(|text| text.parse().ok())

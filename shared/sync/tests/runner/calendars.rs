@@ -198,13 +198,13 @@ async fn an_unselected_calendar_leaves_our_view_and_nothing_is_deleted_at_google
     world.google_event("Lunch");
     world.poll().await;
     world.save(id_in(&work, &review), "Review, edited").await;
-    assert_eq!(world.google.channels().len(), 2);
+    assert_eq!(world.channels().len(), 2);
 
     world.choose(&work, false).await;
     world.poll().await;
     assert_eq!(world.titles().await, ["Lunch"]);
     assert_eq!(world.titles_in(&work), ["Meeting", "Review, edited"], "what was unsent is sent first");
-    assert_eq!((world.states().await, world.google.channels().len()), (vec![EMAIL.to_owned()], 1));
+    assert_eq!((world.states().await, world.channels().len()), (vec![EMAIL.to_owned()], 1));
     let seq = world.seq().await;
     world.google.clear_journal();
     world.event_in(&work, "Not ours to see");
@@ -262,7 +262,7 @@ async fn the_list_is_kept_in_step_and_a_calendar_that_is_gone_takes_its_events_a
     world.poll().await;
     assert_eq!(world.known(&work).await, None);
     assert_eq!((world.titles().await, world.states().await), (vec!["Ours".into()], vec![EMAIL.to_owned()]));
-    assert_eq!(world.google.channels().len(), 1);
+    assert_eq!(world.channels().len(), 1);
 }
 
 #[tokio::test]

@@ -285,7 +285,7 @@ async fn a_spent_sync_token_leads_to_a_repair_that_keeps_local_edits_and_finds_d
 }
 
 fn only_channel(world: &World) -> String {
-    let mut ids: Vec<String> = world.google.channels().into_iter().map(|channel| channel.id).collect();
+    let mut ids = world.channels();
     assert_eq!(ids.len(), 1);
     ids.remove(0)
 }

@@ -114,8 +114,7 @@ async fn nobody_is_asked_for_who_has_left() {
 async fn a_watch_is_renewed_by_the_job_of_its_first_due_date() {
     let world = World::watched().await;
     world.import().await;
-    let channels = || world.google.channels().into_iter().map(|channel| channel.id).collect::<Vec<String>>();
-    let first = channels();
+    let first = world.channels();
     assert_eq!(world.enqueue(Due::Renewal).await, 0);
     world.pass(TimeDelta::days(5));
     let end = world.clock.now() + TimeDelta::days(2);
@@ -125,7 +124,7 @@ async fn a_watch_is_renewed_by_the_job_of_its_first_due_date() {
     }
     assert_eq!(world.jobs(), [Job::RenewWatch { user: world.user }]);
     world.run(&Job::RenewWatch { user: world.user }).await.unwrap();
-    let second = channels();
+    let second = world.channels();
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_ne!(first, second);
     world.pass(TimeDelta::days(5));

@@ -4,22 +4,35 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Job;
-use fake_google::Fault as GoogleFault;
+use fake_google::{Fault as GoogleFault, Watched};
 use http::StatusCode;
 use seam::{Fault, Kind};
 use store::{Channel, Due, SHARDS, Watch};
 
+use crate::model::lab::Lab;
+use crate::model::step::Luck;
 use crate::world::{EMAIL, World};
 
 const WATCH: &str = "calendar.events.watch";
+const LIST_WATCH: &str = "calendar.calendarList.watch";
 const STOP: &str = "calendar.channels.stop";
 
 impl World {
-    fn channels(&self) -> Vec<String> {
-        let mut channels: Vec<String> =
-            self.google.channels().into_iter().map(|channel| channel.id).collect();
+    /// Ids of the channels of calendars that are open at Google.
+    pub fn channels(&self) -> Vec<String> {
+        self.channels_on(|watched| *watched != Watched::CalendarList)
+    }
+
+    fn channels_on(&self, is_meant: impl Fn(&Watched) -> bool) -> Vec<String> {
+        let channels = self.google.channels().into_iter().filter(|channel| is_meant(&channel.watched));
+        let mut channels: Vec<String> = channels.map(|channel| channel.id).collect();
         channels.sort();
         channels
+    }
+
+    /// The channel of the list of calendars that is in use.
+    pub async fn watch_of_list(&self) -> Watch {
+        self.store.google(self.user).await.unwrap().unwrap().list.watch.unwrap()
     }
 
     async fn watches(&self) -> Vec<Watch> {
@@ -72,14 +85,49 @@ async fn every_calendar_has_a_channel_that_is_replaced_before_it_ends() {
     assert!(second.len() == 2 && second.iter().all(|channel| !first.contains(channel)));
     let calls: Vec<String> = world.google.journal().into_iter().map(|entry| entry.operation).collect();
     let steps: Vec<&str> =
-        calls.iter().map(String::as_str).filter(|call| [WATCH, STOP].contains(call)).collect();
-    assert_eq!(steps, [WATCH, STOP, WATCH, STOP]);
+        calls.iter().map(String::as_str).filter(|call| [WATCH, STOP, LIST_WATCH].contains(call)).collect();
+    assert_eq!(steps, [WATCH, STOP, WATCH, STOP, LIST_WATCH, STOP]);
     for channel in first {
         assert_eq!(world.look_up(&channel).await, None);
     }
     world.google.clear_journal();
     world.renew().await;
-    assert_eq!(world.calls(WATCH), 0, "a second delivery finds them fresh");
+    assert_eq!((world.calls(WATCH), world.calls(LIST_WATCH)), (0, 0), "a second delivery finds them fresh");
+}
+
+#[tokio::test]
+async fn the_list_of_calendars_has_a_channel_that_is_replaced_and_stopped_like_that_of_a_calendar() {
+    let world = World::watched().await;
+    world.import().await;
+    let old = world.watch_of_list().await;
+    let of_list = || world.channels_on(|watched| *watched == Watched::CalendarList);
+    assert_eq!(of_list(), std::slice::from_ref(&old.channel));
+    assert_eq!(world.look_up(&old.channel).await.unwrap().calendar, None);
+    world.pass(TimeDelta::days(6));
+    world.google.inject(GoogleFault::refuse(STOP, StatusCode::SERVICE_UNAVAILABLE, "backendError").after(1));
+    world.renew().await;
+    let new = world.watch_of_list().await;
+    assert_eq!((of_list().len(), new.channel != old.channel), (2, true));
+    for Watch { channel, resource_id: resource, .. } in [old, new.clone()] {
+        world.run(&Job::StopStray { user: world.user, channel, resource }).await.unwrap();
+    }
+    assert_eq!(of_list(), [new.channel], "the one that is in use is left alone");
+}
+
+/// 106: without waiting for a poll.
+#[tokio::test]
+async fn a_calendar_that_is_new_at_google_is_known_as_soon_as_google_tells_of_it() {
+    let mut lab = Lab::new().await;
+    let settled = async |lab: &mut Lab| {
+        for _ in 0..4 {
+            lab.settle().await;
+            lab.work(Luck::Good).await;
+        }
+    };
+    settled(&mut lab).await;
+    let added = lab.world.calendar("Added");
+    settled(&mut lab).await;
+    assert!(lab.world.known(&added).await.is_some());
 }
 
 /// 4: a channel that could not be stopped is stopped when it speaks.
@@ -111,9 +159,10 @@ async fn a_channel_whose_opening_was_never_noted_is_stopped_when_it_speaks() {
     world.run(&job).await.unwrap_err();
     world.import().await;
     let used = world.watches().await.remove(0).channel;
-    let channels = world.google.channels();
-    assert_eq!(channels.len(), 2);
-    let orphan = channels.into_iter().find(|channel| channel.id != used).unwrap();
+    assert_eq!(world.channels().len(), 2);
+    let of_list = world.watch_of_list().await.channel;
+    let mut channels = world.google.channels().into_iter().filter(|channel| channel.id != of_list);
+    let orphan = channels.find(|channel| channel.id != used).unwrap();
     let known = world.look_up(&orphan.id).await.unwrap();
     assert_eq!(known.resource_id, None, "so that what it says is known to come from a stray");
     let resource = orphan.resource_id.clone();

@@ -88,8 +88,8 @@ async fn of_the_log(lab: &mut Lab, sight: &Sight) -> Verdict {
     record::i16_who_has_left_is_left_alone(&lab.log)?;
     let open: Vec<String> = google.channels().into_iter().map(|channel| channel.id).collect();
     let items = lab.world.store.google(lab.world.user).await.unwrap().unwrap();
-    let known =
-        items.calendars.into_iter().filter_map(|state| state.watch).filter(|watch| now < watch.expires_at);
+    let watches = items.calendars.into_iter().map(|state| state.watch).chain([items.list.watch]);
+    let known = watches.flatten().filter(|watch| now < watch.expires_at);
     let known: Vec<String> = known.map(|watch| watch.channel).collect();
     record::i17_every_calendar_is_covered(&lab.log, (&open, &known, lab.is_polled().await), now)?;
     record::i20_no_event_keeps_changing(&lab.log)

@@ -120,7 +120,8 @@ impl Lab {
             && channel.resource_id.as_deref().is_none_or(|known| known == text("x-goog-resource-id"));
         let is_new = self.known.insert(format!("{id}.{}", text("x-goog-message-number")));
         if is_right && is_new {
-            self.enqueue(Job::Pull { user: channel.user });
+            let user = channel.user;
+            self.enqueue(if channel.calendar.is_none() { Job::Poll { user } } else { Job::Pull { user } });
         }
     }
 

@@ -10,7 +10,7 @@ mod found;
 mod here;
 mod history;
 mod invariants;
-mod lab;
+pub mod lab;
 mod ledger;
 pub mod luck;
 mod record;
