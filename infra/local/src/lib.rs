@@ -14,6 +14,7 @@ mod clock;
 mod cloud;
 mod console;
 mod control;
+mod debug;
 mod gateway;
 mod google;
 mod journal;

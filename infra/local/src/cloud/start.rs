@@ -35,7 +35,7 @@ use crate::table::{self, Served, Table};
 use crate::template::Template;
 use crate::template::intrinsics::{ACCOUNT, PhysicalIds, REGION};
 use crate::template::resources::{EventSpec, FunctionSpec};
-use crate::{control, page, server};
+use crate::{control, debug, page, server};
 
 /// File inside the data directory that holds the table.
 const DATABASE: &str = "table.sqlite";
@@ -129,7 +129,8 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
         clock,
     });
     sources.start(options.runs_by_time, &inner.database, &inner.clock);
-    serve_front(front, distribution, &inner);
+    let operator = options.parameters.get("MaintenanceToken").filter(|secret| !secret.is_empty());
+    serve_front(front, distribution, &inner, operator.cloned());
     Ok(inner)
 }
 
@@ -325,15 +326,21 @@ async fn by_distribution(
     distribution.target(request.uri().path()).handle(request, client.ip().to_string()).await
 }
 
-fn serve_front(listeners: Vec<TcpListener>, distribution: Distribution, inner: &Arc<Inner>) {
+fn serve_front(
+    listeners: Vec<TcpListener>,
+    distribution: Distribution,
+    inner: &Arc<Inner>,
+    operator: Option<String>,
+) {
     let cloud = Arc::downgrade(inner);
-    let mut own = control::router(cloud.clone()).merge(page::router(cloud));
+    let mut own = control::router(cloud.clone()).merge(page::router(cloud.clone()));
     if let Some(google) = &inner.google {
         own = own.nest("/google", google.administration());
     }
     let router = Router::new()
         .fallback(by_distribution)
         .with_state(Arc::new(distribution))
+        .merge(debug::router(cloud, operator))
         .nest("/_local", own.layer(from_fn(page::guard)))
         .route("/_local/", get(page::without_slash));
     for listener in listeners {

@@ -303,7 +303,8 @@ async fn an_import_in_pages_of_any_size_takes_as_many_workers_as_it_needs_and_br
         while world.status().await.import != ImportFlag::Completed {
             // Its time is up when it begins: each message does one step. The walk at the end has as many steps as there are forties.
             let now = world.clock.now();
-            let effort = Effort { until: now, limit: now + TimeDelta::seconds(105), is_last_try: false };
+            // However slow the machine is: it is steps that are counted.
+            let effort = Effort { until: now, limit: now + TimeDelta::hours(1), is_last_try: false };
             world.google.clear_journal();
             match world.sync.run(&job, effort).await {
                 Ok(()) => messages += 1,

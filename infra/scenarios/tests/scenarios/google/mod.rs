@@ -1,6 +1,7 @@
 //! Two calendars that agree: ours and Google's.
 
 mod conflicts;
+mod debug;
 mod flows;
 mod mishaps;
 mod refusals;
