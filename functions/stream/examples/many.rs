@@ -1,6 +1,6 @@
 //! Many open streams in one process: how much memory they take, and how often the log is read.
 //!
-//! `cargo run --release -p stream-function --example many -- 1000 10` opens a thousand streams of ten users, which all hear of a change. The table is in the same
+//! `cargo run -p stream-function --example many -- 1000 10` opens a thousand streams of ten users, which all hear of a change. The table is in the same
 //! process; what it takes is told apart.
 #![expect(
     clippy::unwrap_used,
