@@ -173,6 +173,15 @@ impl Record {
         !self.is_deleted && self.event.is_someday && !self.is_dirty && self.link.is_some()
     }
 
+    /// Whether it has an edit that Google has refused: nothing waits to be sent, and Google has something else.
+    pub fn is_refused(&self) -> bool {
+        let is_other = |link: &Link| link.has_copy() && !link.base.is_same(&self.shared());
+        !self.is_deleted
+            && !self.event.is_someday
+            && !self.is_dirty
+            && self.link.as_ref().is_some_and(is_other)
+    }
+
     /// The event, unless it is deleted.
     pub fn live(&self) -> Option<&Event> {
         (!self.is_deleted).then_some(&self.event)

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 const ID: &str = "meridian";
-const REV: &str = "rev";
+const REV: &str = "meridianRev";
 const PRIORITY: &str = "priority";
 const ORIGIN: &str = "origin";
 

@@ -53,7 +53,8 @@ pub fn unsent(records: &Records, address: Address) -> Steps {
         Role::Single | Role::Series(_) => true,
     };
     let is_told = match &record.link {
-        Some(link) => !event.is_someday && link.base.is_same(&record.shared()),
+        Some(link) if event.is_someday => !link.has_copy(),
+        Some(link) => link.base.is_same(&record.shared()),
         None => event.is_someday,
     };
     let mut steps = Steps::none();
@@ -66,7 +67,7 @@ pub fn unsent(records: &Records, address: Address) -> Steps {
 /// The deletion of what Google shows all the same, to be sent once more: it has refused the last one. Of an occurrence Google shows the cancellation.
 pub fn undeleted(records: &Records, address: Address) -> Steps {
     let refused = records.get(address).filter(|record| {
-        let has_copy = record.link.as_ref().is_some_and(|link| !link.etag.is_empty());
+        let has_copy = record.link.as_ref().is_some_and(Link::has_copy);
         record.is_deleted && !record.is_dirty && has_copy && !matches!(record.role, Role::Exception { .. })
     });
     Steps { commit: refused.cloned().map(to_send).into_iter().collect(), ..Steps::none() }

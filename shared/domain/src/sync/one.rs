@@ -55,7 +55,9 @@ pub(super) fn decide(
         (Then::Revive, Some(stored), Some(copy)) => revived(stored, copy, now),
         (Then::Delete, Some(stored), _) => {
             let link = stored.link.clone().map(Link::deleted);
-            Decision::of(Change::delete(&Record { link, ..stored.clone() }, false))
+            let lost = stored.is_refused().then(|| conflict(&stored.event, stored.event.clone(), Vec::new()));
+            let change = Change::delete(&Record { link, ..stored.clone() }, false);
+            Decision { change: Some(change), conflict: lost }
         }
         (Then::Settle, Some(stored), _) => Decision::of(settled(stored)),
         (Then::Return, Some(stored), Some(copy)) => returned(stored, copy, now),
@@ -127,7 +129,7 @@ fn put(stored: &Record, event: Event, value: &Shared, link: &Link, is_dirty: boo
 /// It lives on both sides.
 fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let is_someday = stored.event.is_someday;
-    let has_edit = stored.is_dirty || stored.link.is_none() || stored.is_aside();
+    let has_edit = stored.is_dirty || stored.link.is_none() || stored.is_aside() || stored.is_refused();
     let ours_is_later = has_edit && policy::is_ours_later(stored, copy);
     let base = stored.link.as_ref().map(|link| &link.base);
     let Merged { value, changes_ours, changes_theirs, conflicts } =
@@ -309,6 +311,23 @@ mod tests {
         let edited_back = edited(shared("a", 1), shared("a", 1), 5);
         assert!(run(&edited_back, &deleted()).change.unwrap().record.is_deleted);
         assert_eq!(run(&change.record, &deleted()), Decision::default());
+    }
+
+    #[test]
+    fn a_refused_edit_is_tried_again_when_google_changes_the_event_and_recorded_when_it_loses() {
+        let refused = Record { is_dirty: false, ..edited(shared("a", 1), shared("ours", 1), 5) };
+        assert!(refused.is_refused() && !record(shared("a", 1)).is_refused());
+        let other_field = run(&refused, &live(shared("a", 2), 9));
+        let merged = other_field.change.unwrap().record;
+        assert_eq!((merged.event.shared(), merged.is_dirty), (shared("ours", 2), true));
+        assert_eq!(other_field.conflict, None);
+
+        let same_field = run(&refused, &live(shared("theirs", 1), 9));
+        assert_eq!(same_field.change.unwrap().record.event.title.as_deref(), Some("theirs"));
+        assert_eq!(same_field.conflict.unwrap().lost.title.as_deref(), Some("ours"));
+        let gone = run(&refused, &deleted());
+        assert!(gone.change.unwrap().record.is_deleted);
+        assert_eq!(gone.conflict.unwrap().lost.title.as_deref(), Some("ours"));
     }
 
     #[test]

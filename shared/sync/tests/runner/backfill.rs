@@ -140,6 +140,33 @@ async fn a_repair_keeps_unsent_edits_and_tries_once_more_what_google_has_refused
     assert_eq!(world.writes(), 0, "nothing is left to be tried");
 }
 
+/// The copy of an event that was put aside is deleted, or Google has refused to delete it.
+#[tokio::test]
+async fn a_repair_sends_of_what_was_put_aside_only_a_deletion_that_google_has_refused() {
+    let world = World::connected().await;
+    world.import().await;
+    for n in [1, 2] {
+        world.save(id(n), "Lunch").await;
+        world.push().await;
+        world.save_on(id(n), "Lunch", true).await;
+        if n == 2 {
+            world.google.inject(refused("delete"));
+        }
+        world.push().await;
+    }
+    assert_eq!(world.titles_at_google(), ["Lunch"], "what was refused is there still");
+    world.google.clear_journal();
+    world.repair_and_push().await;
+    assert_eq!((world.titles_at_google(), world.writes()), (vec![], 1));
+    world.repair_and_push().await;
+    assert_eq!(
+        (world.writes(), world.calls("calendar.events.get")),
+        (1, 0),
+        "nothing is left to be said or asked"
+    );
+    assert!(world.event(id(1)).await.is_someday && world.event(id(2)).await.is_someday);
+}
+
 /// 113: what is refused for good costs one call for each repair.
 #[tokio::test]
 async fn what_google_refuses_again_is_put_aside_again() {
