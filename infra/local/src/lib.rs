@@ -14,6 +14,7 @@ mod clock;
 mod cloud;
 mod console;
 mod control;
+mod database;
 mod debug;
 mod gateway;
 mod google;

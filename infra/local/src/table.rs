@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::database;
 use crate::template::intrinsics::{PhysicalIds, REGION};
 use crate::template::{Template, TemplateError};
 
@@ -192,7 +193,7 @@ impl TestTable {
     /// If the template can't be read or has no table.
     pub async fn start() -> anyhow::Result<Self> {
         let template = repository()?;
-        let database = Database::memory().map_err(|error| anyhow!("no database: {error}"))?;
+        let database = database::in_memory(None)?;
         let tables = create_all(&database, &template)?;
         let table = tables.into_iter().next().context("the template has no table")?;
         let served = serve(database.clone()).await?;

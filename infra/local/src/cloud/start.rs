@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -21,6 +21,7 @@ use super::{Inner, Options, socket, sources};
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::console::Console;
+use crate::database;
 use crate::gateway::distribution::{Distribution, Target};
 use crate::gateway::function_url::FunctionUrl;
 use crate::gateway::http_api::HttpApi;
@@ -193,17 +194,12 @@ impl Services {
     }
 }
 
-/// Opens the table's database. Items of one in memory expire by the cloud's clock; of one in a file by the system's, because such a one
-/// takes no other.
+/// Opens the table's database.
 fn open(directory: Option<&Path>, clock: &Clock) -> anyhow::Result<Database> {
-    let opened = match directory {
-        Some(directory) => {
-            let path = directory.join(DATABASE);
-            Database::new(path.to_str().context("the data directory's name is not UTF-8")?)
-        }
-        None => Database::memory_with_clock(Arc::new(clock.clone())),
-    };
-    opened.map_err(|error| anyhow!("cannot open the table's database: {error}"))
+    match directory {
+        Some(directory) => database::in_file(&directory.join(DATABASE)),
+        None => database::in_memory(Some(clock)),
+    }
 }
 
 async fn functions(
