@@ -6,7 +6,7 @@ use domain::{GoogleStatus, ImportFlag, Job, Notice, UserId};
 use google::oauth::Grant;
 use google::{Identity, Vault};
 use runtime::http::ApiError;
-use store::{Connection, Head, Plan, Profile, SealedAccess};
+use store::{Connection, Head, HeadPlan, Profile, SealedAccess};
 use sync::IMPORT_LEASE;
 
 /// Without these the calendar can neither be read nor written. (The address is asked for too, and its absence is noticed by itself.)
@@ -58,14 +58,14 @@ pub fn connection(
 }
 
 /// What connecting changes for everybody to see: the state, and a first import that is wanted.
-pub fn connect(plan: &mut Plan, user: UserId, now: DateTime<Utc>) {
+pub fn connect(plan: &mut HeadPlan, user: UserId, now: DateTime<Utc>) {
     plan.google = Some(GoogleStatus::connected(now + IMPORT_LEASE));
     plan.notices.push(Notice::Metadata);
     plan.notices.push(Notice::Wanted(Job::Import { user, is_repair: false }));
 }
 
 /// What signing in changes, with a new permission or with the one that is stored, if any.
-pub fn sign_in(plan: &mut Plan, user: UserId, head: &Head, has_permission: bool, now: DateTime<Utc>) {
+pub fn sign_in(plan: &mut HeadPlan, user: UserId, head: &Head, has_permission: bool, now: DateTime<Utc>) {
     match &head.google {
         // Nothing to go by: the web app shows a button that asks Google for consent.
         None if !has_permission => {}

@@ -11,7 +11,7 @@ use google::oauth::{Client, Grant};
 use google::{Error as GoogleError, Identity, Secret};
 use http::StatusCode;
 use runtime::http::{ApiError, RawBody, Session};
-use store::{ACCOUNT, Error, GOOGLE, Login, Plan, Snapshot};
+use store::{ACCOUNT, Error, GOOGLE, Head, HeadPlan, Login};
 
 use crate::password_routes::new_user;
 use crate::reply::{Caller, FormBody, Refused, begin, first};
@@ -36,8 +36,8 @@ pub async fn sign_in_up(
     let view = view(user, email.clone(), joined_at, &grant.identity);
     let connection = google_account::connection(&auth.vault, user, &grant, now)?;
     let (store, identity, address) = (&auth.store, &grant.identity, &email);
-    let plan = |snapshot: &Snapshot| {
-        let mut plan = Plan::default();
+    let plan = |head: &Head| {
+        let mut plan = HeadPlan::default();
         plan.claim_google(store, user, &identity.sub)?;
         plan.begin_session(store, user, handle, &session)?;
         if is_new_account {
@@ -46,11 +46,11 @@ pub async fn sign_in_up(
         if let Some(connection) = &connection {
             plan.put_connection(store, user, connection)?;
         }
-        plan.profile = google_account::with_picture(&snapshot.head.profile, identity);
-        google_account::sign_in(&mut plan, user, &snapshot.head, connection.is_some(), now);
+        plan.profile = google_account::with_picture(&head.profile, identity);
+        google_account::sign_in(&mut plan, user, head, connection.is_some(), now);
         Ok::<_, Error>(plan)
     };
-    match store.mutate(user, &[], now, plan).await {
+    match store.mutate_head(user, now, plan).await {
         Err(Error::Condition(ACCOUNT)) => {
             let reason = "Another Google account is connected to this user. Please sign in with that one.";
             return Err(Outcome::SignInUpNotAllowed { reason }.into());
@@ -85,23 +85,23 @@ pub async fn connect(
     }
     let email = google_account::email(&grant);
     let (store, identity) = (&auth.store, &grant.identity);
-    let plan = |snapshot: &Snapshot| {
-        if email.as_ref().map(Email::as_str) != Some(&snapshot.head.profile.email) {
+    let plan = |head: &Head| {
+        if email.as_ref().map(Email::as_str) != Some(&head.profile.email) {
             return Err(ConnectError::Refused(email_mismatch()));
         }
-        let mut plan = Plan::default();
+        let mut plan = HeadPlan::default();
         plan.claim_google(store, user, &identity.sub)?;
-        plan.profile = google_account::with_picture(&snapshot.head.profile, identity);
+        plan.profile = google_account::with_picture(&head.profile, identity);
         match &connection {
             Some(connection) => {
                 plan.put_connection(store, user, connection)?;
                 google_account::connect(&mut plan, user, now);
             }
-            None => google_account::sign_in(&mut plan, user, &snapshot.head, false, now),
+            None => google_account::sign_in(&mut plan, user, head, false, now),
         }
         Ok(plan)
     };
-    store.mutate(user, &[], now, plan).await.map_err(ApiError::from)?;
+    store.mutate_head(user, now, plan).await.map_err(ApiError::from)?;
     Ok(Json(Outcome::ok()))
 }
 

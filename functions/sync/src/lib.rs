@@ -21,7 +21,7 @@ use http::{StatusCode, header};
 use runtime::http::{ApiError, Body, Query, Session, no_content};
 use seam::Clock;
 use serde::Deserialize;
-use store::{Issue, IssueKind, IssuePlace, Plan, Snapshot, Store};
+use store::{Head, HeadPlan, Issue, IssueKind, IssuePlace, Store};
 use sync::IMPORT_LEASE;
 
 pub use maintenance::Maintenance;
@@ -62,8 +62,8 @@ async fn import(
     Body(request): Body<ImportRequest>,
 ) -> Result<Response, ApiError> {
     let now = imports.clock.now();
-    let plan = |snapshot: &Snapshot| plan(session.user, snapshot, request.force, now);
-    imports.store.mutate(session.user, &[], now, plan).await?;
+    let plan = |head: &Head| plan(session.user, head, request.force, now);
+    imports.store.mutate_head(session.user, now, plan).await?;
     Ok(no_content())
 }
 
@@ -109,12 +109,12 @@ fn view(user: UserId, Issue { event, kind, at }: Issue) -> IssueView {
     IssueView::new(event, at, what)
 }
 
-fn plan(user: UserId, snapshot: &Snapshot, is_repair: bool, now: DateTime<Utc>) -> Result<Plan, ApiError> {
-    let status = snapshot.head.google.as_ref().ok_or_else(not_connected)?;
+fn plan(user: UserId, head: &Head, is_repair: bool, now: DateTime<Utc>) -> Result<HeadPlan, ApiError> {
+    let status = head.google.as_ref().ok_or_else(not_connected)?;
     if status.is_revoked {
         return Err(revoked());
     }
-    let mut plan = Plan::of([]);
+    let mut plan = HeadPlan::default();
     let is_imported = status.import == ImportFlag::Completed && !is_repair;
     if is_imported || status.is_importing(now) {
         plan.notices.push(Notice::ImportEnded(ignored(user, is_repair)));

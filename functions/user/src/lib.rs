@@ -15,7 +15,7 @@ use http::StatusCode;
 use runtime::http::{ApiError, Body, Session};
 use seam::Clock;
 use serde_json::json;
-use store::{Error, Head, Plan, Snapshot, Store};
+use store::{Error, Head, HeadPlan, Store};
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -59,8 +59,8 @@ async fn set_metadata(
     Session { user, .. }: Session,
     Body(Object(body)): Body<Object<SettingsChange>>,
 ) -> Result<Json<MetadataView>, ApiError> {
-    let plan = |snapshot: &Snapshot| Ok::<_, ApiError>(change(&snapshot.head.settings, body.clone()));
-    users.store.mutate(user, &[], users.clock.now(), plan).await?;
+    let plan = |head: &Head| Ok::<_, ApiError>(change(&head.settings, body.clone()));
+    users.store.mutate_head(user, users.clock.now(), plan).await?;
     users.view(user).await
 }
 
@@ -71,9 +71,9 @@ impl Users {
     }
 }
 
-fn change(stored: &Settings, change: SettingsChange) -> Plan {
+fn change(stored: &Settings, change: SettingsChange) -> HeadPlan {
     let changed = change.apply(stored.clone());
-    let mut plan = Plan::default();
+    let mut plan = HeadPlan::default();
     if changed != *stored {
         plan.settings = Some(changed);
         plan.notices.push(Notice::Metadata);

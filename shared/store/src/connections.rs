@@ -122,7 +122,7 @@ fn channel_key(channel: &str) -> Key {
     Key::single(format!("CHANNEL#{channel}"))
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Stores a connection in place of any before it with the same account: two calendars of two accounts are never one.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ struct Row {
     when: String,
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Sets the date of a user's `due`, in place of any before it.
     ///
     /// # Errors

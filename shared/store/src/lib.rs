@@ -41,7 +41,7 @@ pub use head::{Head, Profile};
 pub use lists::{Entry, Revision};
 pub use many::Named;
 pub use outbox::{Committed, LogEntry};
-pub use plan::{FamilyOf, Plan, Reads, Snapshot};
+pub use plan::{FamilyOf, HeadPlan, NoSteps, Plan, Reads, Snapshot};
 pub use reconcile::{Issue, IssueKind, IssuePlace, NoPlace, Position};
 pub use resets::{RESET, Reset};
 pub use sessions::{Rotation, Session};

@@ -13,7 +13,7 @@ use crate::head::HISTORY;
 use crate::key;
 use crate::mutate::{Failed, persist};
 use crate::table::{Expression, OnCondition, Query, Write};
-use crate::{Error, Plan, Snapshot, Store};
+use crate::{Error, HeadPlan, Plan, Store};
 
 /// The write of an entry, once its rev is known.
 pub(crate) type EntryWrite = Box<dyn FnOnce(Rev) -> Result<Write, Error> + Send>;
@@ -103,8 +103,8 @@ impl Store {
                 let (writes, is_whole) = self.entry_writes(user, &items, revision, now);
                 // With the last part.
                 let notices = if is_whole { notices } else { Vec::new() };
-                let plan = Plan { entries: writes, notices, ..Plan::default() };
-                self.commit(user, &Snapshot::of(head), plan, now).await.map_err(Failed::Store)?;
+                let plan = HeadPlan { entries: writes, notices, ..HeadPlan::default() };
+                self.commit_head(user, &head, plan, now).await.map_err(Failed::Store)?;
                 Ok((outcome, is_whole))
             })
             .await?;

@@ -8,8 +8,8 @@ use seam::Class;
 
 use crate::item::{self, EventItem};
 use crate::key::{self, Key};
-use crate::plan::{FamilyOf, Plan, Reads, Snapshot};
-use crate::table::{Expression, Query, sort_key};
+use crate::plan::{FamilyOf, HeadPlan, Plan, Reads, Snapshot};
+use crate::table::{Expression, Query, Write, sort_key};
 use crate::unfinished::Work;
 use crate::{Error, Head, Store};
 
@@ -38,6 +38,37 @@ impl Store {
             self.commit(user, &snapshot, plan, now).await.map_err(Failed::Store)
         })
         .await
+    }
+
+    /// As [`Store::mutate`], for what changes no event: reads and writes `HEAD`, and what goes with it.
+    ///
+    /// # Errors
+    /// As [`Store::mutate`].
+    pub async fn mutate_head<E: From<Error>>(
+        &self,
+        user: UserId,
+        now: DateTime<Utc>,
+        plan: impl Fn(&Head) -> Result<HeadPlan, E>,
+    ) -> Result<Rev, E> {
+        persist(|| async {
+            let head = self.head(user).await.map_err(Failed::Store)?;
+            let plan = plan(&head).map_err(Failed::Plan)?;
+            self.commit_head(user, &head, plan, now).await.map_err(Failed::Store)
+        })
+        .await
+    }
+
+    pub(crate) async fn commit_head(
+        &self,
+        user: UserId,
+        head: &Head,
+        plan: HeadPlan,
+        now: DateTime<Utc>,
+    ) -> Result<Rev, Error> {
+        if plan.is_empty_but_for_steps() {
+            return Ok(head.seq);
+        }
+        Ok(self.seal(user, head, head.clone(), Vec::new(), plan, now).await?.seq)
     }
 
     async fn snapshot(&self, user: UserId, reads: &Reads) -> Result<Snapshot, Error> {
@@ -168,10 +199,10 @@ impl Store {
         plan: Plan,
         now: DateTime<Utc>,
     ) -> Result<Head, Error> {
-        let old = &snapshot.head;
-        let mut next = old.clone();
-        let mut writes = plan.also;
-        for change in plan.steps.into_changes() {
+        let (steps, rest) = plan.split();
+        let mut next = snapshot.head.clone();
+        let mut writes = Vec::new();
+        for change in steps.into_changes() {
             next.seq += 1;
             let mut record = change.record;
             record.rev = next.seq;
@@ -179,6 +210,20 @@ impl Store {
             let stored = snapshot.records.get(record.address());
             writes.push(item::write_record(&self.table, user, &record, stored, now)?);
         }
+        self.seal(user, &snapshot.head, next, writes, rest, now).await
+    }
+
+    /// The rest of a transaction, and the transaction. `next` is the head after the changes of `writes`.
+    async fn seal(
+        &self,
+        user: UserId,
+        old: &Head,
+        mut next: Head,
+        mut writes: Vec<Write>,
+        plan: HeadPlan,
+        now: DateTime<Utc>,
+    ) -> Result<Head, Error> {
+        writes.extend(plan.also);
         for entry in plan.entries {
             next.seq += 1;
             writes.push(entry(next.seq)?);

@@ -88,11 +88,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of the head alone.
-    pub(crate) fn of(head: Head) -> Self {
-        Self { head, records: Records::default() }
-    }
-
     /// What is stored of a single event, tombstones included.
     pub fn record(&self, id: EventId) -> Option<&Record> {
         self.records.get(Address::Single(id))
@@ -101,9 +96,9 @@ impl Snapshot {
 
 /// What shall be written, in one transaction if it fits into one ([`Steps`] says how it is split if not). An empty plan writes nothing.
 #[derive(Default)]
-pub struct Plan {
+pub struct Plan<S = Steps> {
     /// Next states of events.
-    pub steps: Steps,
+    pub steps: S,
     /// What clients are told beside them.
     pub notices: Vec<Notice>,
     /// The user's settings, if they change.
@@ -118,17 +113,15 @@ pub struct Plan {
     pub(crate) also: Vec<Write>,
 }
 
-impl Plan {
-    /// A plan of changes to events only.
-    pub fn of(changes: impl IntoIterator<Item = Change>) -> Self {
-        Self::steps(Steps { commit: changes.into_iter().collect(), ..Steps::default() })
-    }
+/// A plan that changes no event, for [`crate::Store::mutate_head`].
+pub type HeadPlan = Plan<NoSteps>;
 
-    /// A plan of these steps only.
-    pub fn steps(steps: Steps) -> Self {
-        Self { steps, ..Self::default() }
-    }
+/// In place of the steps of a plan that changes no event. A function whose plans are all of this kind has no use for rules and time zones, and does not
+/// link them: two megabytes of its memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSteps;
 
+impl<S> Plan<S> {
     /// Also tells clients of this.
     pub fn notice(mut self, notice: Notice) -> Self {
         self.notices.push(notice);
@@ -143,6 +136,34 @@ impl Plan {
     /// Also sets the user's settings.
     pub fn settings(self, settings: Settings) -> Self {
         Self { settings: Some(settings), ..self }
+    }
+
+    /// The steps, and the rest.
+    pub(crate) fn split(self) -> (S, HeadPlan) {
+        let Self { steps, notices, settings, profile, google, entries, also } = self;
+        (steps, Plan { steps: NoSteps, notices, settings, profile, google, entries, also })
+    }
+
+    /// Whether it writes nothing, apart from its steps.
+    pub(crate) fn is_empty_but_for_steps(&self) -> bool {
+        self.notices.is_empty()
+            && self.entries.is_empty()
+            && self.also.is_empty()
+            && self.settings.is_none()
+            && self.profile.is_none()
+            && self.google.is_none()
+    }
+}
+
+impl Plan {
+    /// A plan of changes to events only.
+    pub fn of(changes: impl IntoIterator<Item = Change>) -> Self {
+        Self::steps(Steps { commit: changes.into_iter().collect(), ..Steps::default() })
+    }
+
+    /// A plan of these steps only.
+    pub fn steps(steps: Steps) -> Self {
+        Self { steps, ..Self::default() }
     }
 
     /// The most changes and notices that fit into one transaction beside `HEAD` and a few private items.
@@ -179,12 +200,6 @@ impl Plan {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-            && self.notices.is_empty()
-            && self.entries.is_empty()
-            && self.also.is_empty()
-            && self.settings.is_none()
-            && self.profile.is_none()
-            && self.google.is_none()
+        self.steps.is_empty() && self.is_empty_but_for_steps()
     }
 }

@@ -123,7 +123,7 @@ struct IssueItem<'a> {
     expires_at: i64,
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Notes the events that a page of a traversal held.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ pub(crate) fn write_session(
     Write::put(&store.table, session_key(user, handle).with(session), None, OnCondition::Retry)
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Begins a session together with the rest of the plan.
     ///
     /// # Errors

@@ -187,7 +187,7 @@ fn unmoved(name: &str, read: u64) -> Result<Expression, Error> {
     }
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Moves a calendar's state on from the generation in `state`.
     ///
     /// # Errors

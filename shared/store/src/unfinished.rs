@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::due::{Due, DueRow};
 use crate::key::{self, Key};
 use crate::table::{Expression, OnCondition, Query, Write};
-use crate::{Error, Plan, Store};
+use crate::{Error, HeadPlan, Plan, Store};
 
 /// When it is looked after: long after the function that began it has ended, whether it was done or not.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
@@ -102,7 +102,7 @@ impl Note {
     pub fn begin(&self, store: &Store) -> Result<Vec<Write>, Error> {
         let head = self.key().with(Head { begun_at: self.begun_at });
         let head = Write::put(&store.table, head, None, OnCondition::Retry)?;
-        let mut plan = Plan::default();
+        let mut plan = HeadPlan::default();
         plan.schedule(store, Due::Unfinished, self.user, self.begun_at + PATIENCE)?;
         Ok(std::iter::once(head).chain(plan.also).collect())
     }

@@ -85,7 +85,7 @@ fn claim(store: &Store, user: UserId, sub: &str) -> Result<Write, Error> {
     Write::put(&store.table, item, Some(condition), OnCondition::Refuse(GOOGLE))
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Makes a Google account the user's together with the rest of the plan.
     ///
     /// # Errors

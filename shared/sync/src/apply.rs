@@ -154,7 +154,7 @@ impl Sync {
     ) -> Result<Plan, Error> {
         let status = connected(snapshot)?;
         let now = self.clock.now();
-        let mut plan = Plan::default();
+        let mut plan = Plan::of([]);
         let mut issues = 0;
         // Each is decided on top of what became of those before: an exception changes its series.
         let mut records = snapshot.records.clone();
