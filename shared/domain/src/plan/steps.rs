@@ -198,6 +198,9 @@ fn changed(
 ) -> Option<Change> {
     next.is_dirty = context.concerns_google(stored, has_copy || !next.event.is_someday);
     next.event.updated_at = made_at(stored, context);
+    if stored.is_some_and(|stored| !is_listed && is_prepared(stored, &next)) {
+        return None;
+    }
     let is_alike =
         |stored: &&Record| is_listed && stored.is_deleted == next.is_deleted && stored.link == next.link;
     let Some(stored) = stored.filter(is_alike) else {
@@ -218,6 +221,13 @@ fn changed(
         next.link = next.link.map(|link| back(Some(stored), link));
     }
     Some(Change::new(Some(stored), next))
+}
+
+/// Whether a try before, which was broken off, has written it. Written again, a plan of many parts would never get beyond its first.
+fn is_prepared(stored: &Record, next: &Record) -> bool {
+    let (rev, seen) = (stored.rev, stored.seen);
+    let event = Event { updated_at: stored.event.updated_at, ..next.event.clone() };
+    *stored == Record { event, rev, seen, ..next.clone() }
 }
 
 /// When a change counts as made: never before what it was made on, whichever of two clocks is slow. Who wins against Google depends on it.
