@@ -58,8 +58,7 @@ impl Page {
                 }),
             }
         }
-        // What comes after its series finds it.
-        page.events.sort_by_key(|theirs| matches!(theirs, Theirs::Exception(_)));
+        sync::in_order(&mut page.events);
         page
     }
 

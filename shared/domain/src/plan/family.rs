@@ -207,7 +207,8 @@ fn carried(
             exception.span = edit.draft.span.clone();
             exception.is_all_day = edit.draft.is_all_day;
         }
-        let stored = family.exceptions.get(slot).filter(|_| place == *slot);
+        // Google's copy is that of the place.
+        let stored = family.exceptions.get(&place);
         let is_deleted = family.is_cancelled(*slot);
         exceptions.insert(place, exception_record(&event, place, exception, stored, is_deleted));
     }

@@ -120,7 +120,7 @@ impl Steps {
             .filter(|record| record.series().is_some() && !record.event.is_someday)
             .map(|record| Tag::of(record.event.id))
             .collect();
-        for (address, next) in wanted {
+        for (address, mut next) in wanted {
             let stored = records.get(address);
             // Google makes an occurrence in each slot of a series, and has to learn of one that is not on the grid.
             let is_at_google = match address {
@@ -131,6 +131,9 @@ impl Steps {
             let was = old.iter().find(|gone| gone.event.id == next.event.id && gone.address() != address);
             let has_copy = is_at_google || context.concerns_google(was.copied(), false);
             let is_listed = records.lists(&next.role);
+            if comes_back(was.copied().or(stored), &next) {
+                next.link = next.link.map(Link::deleted);
+            }
             if let Some(change) = changed(stored, is_listed, has_copy, next, context) {
                 steps.push(stored, change, is_listed);
             }
@@ -181,7 +184,7 @@ fn unlisted(gone: &Record, is_series_left: bool, context: &Context) -> Option<Ch
         change.record.link = None;
     }
     if gone.is_deleted {
-        return (is_there && !gone.is_dirty).then_some(change);
+        return (change.record != *gone).then_some(change);
     }
     change.record.event.updated_at = made_at(Some(gone), context);
     Some(change)
@@ -204,7 +207,6 @@ fn changed(
     let is_alike =
         |stored: &&Record| is_listed && stored.is_deleted == next.is_deleted && stored.link == next.link;
     let Some(stored) = stored.filter(is_alike) else {
-        next.link = next.link.map(|link| back(stored, link));
         return Some(Change::new(stored, next));
     };
     // A place in a list and a list of exceptions are nothing to Google, and no edit to a reader.
@@ -216,9 +218,6 @@ fn changed(
         }
         next.is_dirty = stored.is_dirty;
         next.event.updated_at = updated_at;
-    }
-    if !next.event.is_someday {
-        next.link = next.link.map(|link| back(Some(stored), link));
     }
     Some(Change::new(Some(stored), next))
 }
@@ -238,10 +237,10 @@ fn made_at(stored: Option<&Record>, context: &Context) -> DateTime<Utc> {
     known.fold(context.now, DateTime::max)
 }
 
-/// What is known of the copy of an event that comes back to the grid: perhaps it is deleted by now, and only the answer was lost.
-fn back(stored: Option<&Record>, link: Link) -> Link {
-    let was_on_grid = stored.and_then(Record::live).is_some_and(|event| !event.is_someday);
-    if was_on_grid { link } else { link.deleted() }
+/// Whether an event comes back to the grid, from the other shelf or from its end: its copy may be deleted by now, and only the answer was lost.
+fn comes_back(before: Option<&Record>, next: &Record) -> bool {
+    let is_on_grid = |record: &Record| record.live().is_some_and(|event| !event.is_someday);
+    is_on_grid(next) && before.is_some_and(|before| !is_on_grid(before))
 }
 
 fn is_same_rule(a: &Role, b: &Role) -> bool {

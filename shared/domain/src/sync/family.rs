@@ -16,6 +16,7 @@ use crate::{
     Address, Change, Event, EventId, Link, Origin, Record, Records, Role, Series, Slot, Steps, Tag, Views,
 };
 
+use super::merge::with_inherited;
 use super::one::{Conflict, Decision, decide, role};
 use super::outbound::exceptions_to_send;
 use super::policy::{self, There};
@@ -30,6 +31,11 @@ pub struct Resolution {
     pub conflicts: Vec<Conflict>,
     /// Whether Google has exceptions of which nothing is stored: they ended with their series, and that lives again. Everything has to be read anew.
     pub is_short: bool,
+}
+
+/// Brings entries of a list into the order in which they are to be taken: what comes after its series finds it as it is at Google.
+pub fn in_order(entries: &mut [Theirs]) {
+    entries.sort_by_key(|theirs| matches!(theirs, Theirs::Exception(_)));
 }
 
 /// Decides about an event of Google's, given its record, its series and, unless it is an exception, what is stored of its exceptions.
@@ -240,16 +246,12 @@ fn occurrence(
     let address = Address::Exception(Tag::of(series_id), slot);
     let base = series_of(records, series_id).filter(|record| record.series().is_some());
     let there = records.get(address);
-    // One that only made room says nothing of the slot, nor does one that ended with it.
-    let stored = there.filter(|record| {
-        let counts = !record.is_deleted || record.link.is_some() || record.is_dirty;
-        counts && !is_left_over(records, record)
-    });
+    let stored = there.filter(|record| counts(records, record));
     let is_known_end = there.is_some_and(|there| is_left_over(records, there) && is_no_news(there, theirs));
     if is_known_end || (stored.is_none() && base.is_some_and(|base| is_behind(base, exception))) {
         return Resolution::default();
     }
-    let presumed = stored.zip(base).and_then(|(stored, base)| presumed(stored, base, exception));
+    let presumed = stored.zip(base).and_then(|(stored, base)| as_agreed(stored, base, exception));
     let Decision { change, conflict } = decide(presumed.as_ref().or(stored), theirs, origin, now);
     let change = match (stored, change) {
         (Some(_), change) => change.map(|change| shelved(base, change)),
@@ -282,6 +284,14 @@ fn occurrence(
     Resolution { steps, conflicts, is_short: false }
 }
 
+/// Whether what is stored in a slot says anything of it. One that only made room does not, nor does one that ended with the slot, or was left there when
+/// Google dropped it.
+fn counts(records: &Records, record: &Record) -> bool {
+    let is_known = record.link.is_some() || record.is_dirty;
+    let counts = is_known || (!record.is_deleted && records.lists(&record.role));
+    counts && !is_left_over(records, record)
+}
+
 /// Whether an exception has ended with its slot, and is yet to end at Google.
 fn is_left_over(records: &Records, record: &Record) -> bool {
     record.is_deleted && record.is_dirty && !records.lists(&record.role)
@@ -310,15 +320,35 @@ fn lost_with_series(exception: &Record) -> Option<Conflict> {
     Some(Conflict { id: lost.id, lost, fields: Vec::new() })
 }
 
+/// An exception with what both sides had, if that is not what is stored.
+fn as_agreed(stored: &Record, base: &Record, exception: &Exception) -> Option<Record> {
+    presumed(stored, base, exception).or_else(|| inherited(stored, base, exception))
+}
+
+/// One that changed here, and that may have taken over at Google what its series has become.
+fn inherited(stored: &Record, base: &Record, exception: &Exception) -> Option<Record> {
+    let (link, copy) = (stored.link.as_ref()?, exception.copy.as_ref()?);
+    let made = agreed_occurrence(base, exception.slot)?.shared();
+    let ours = stored.live().map(|_| stored.shared());
+    let agreed = with_inherited(&link.base, ours.as_ref(), &copy.link.base, &made);
+    stored.is_dirty.then(|| Record { link: Some(Link { base: agreed, ..link.clone() }), ..stored.clone() })
+}
+
+/// The occurrence as both sides have agreed that the series makes it, or as it was sent.
+fn agreed_occurrence(base: &Record, slot: Slot) -> Option<Event> {
+    let series = base.series()?;
+    let agreed = base.link.as_ref().map_or_else(|| base.shared(), |link| link.base.clone());
+    Some(series.occurrence(&base.event.overlaid(agreed), slot))
+}
+
 /// An exception that Google was never told of, as if it were: what both sides had was the occurrence as the series makes it.
 fn presumed(stored: &Record, base: &Record, exception: &Exception) -> Option<Record> {
-    let (series, link) = (base.series()?, base.link.as_ref()?);
     // Of a series that was put aside nothing is sent, but Google has yet to learn of that.
     let is_unheard_of = stored.is_dirty || base.event.is_someday;
     if stored.link.is_some() || !is_unheard_of {
         return None;
     }
-    let event = series.occurrence(&base.event.overlaid(link.base.clone()), exception.slot);
+    let event = agreed_occurrence(base, exception.slot)?;
     // It has a version, whichever.
     let link = Link { etag: "*".to_owned(), ..Link::cancelled(exception.id.clone(), &event) };
     Some(Record { link: Some(link), is_dirty: true, ..stored.clone() })

@@ -98,6 +98,19 @@ impl Field {
     }
 }
 
+/// The base of an exception's merge, once it has taken over at Google what its series has become: where `ours` was edited (or is nothing any more),
+/// that is no edit at Google which could win against it.
+pub(super) fn with_inherited(base: &Shared, ours: Option<&Shared>, theirs: &Shared, made: &Shared) -> Shared {
+    let mut agreed = base.clone();
+    for field in FIELDS {
+        let is_edited = ours.is_none_or(|ours| !field.is_same(base, ours));
+        if is_edited && field.is_same(theirs, made) {
+            field.copy(theirs, &mut agreed);
+        }
+    }
+    agreed
+}
+
 /// What a merge came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {

@@ -159,7 +159,9 @@ fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
 /// One side's start under the other side's rule makes no occurrence. Google's version is whole, so it is taken.
 fn taken(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let event = Event { updated_at: now, ..stored.event.overlaid(copy.link.base.clone()) };
-    let change = put(stored, event, &copy.link.base, &copy.link, false);
+    // What was put aside is still to be deleted there.
+    let is_dirty = event.is_someday;
+    let change = put(stored, event, &copy.link.base, &copy.link, is_dirty);
     let lost = conflict(&stored.event, stored.event.clone(), vec![Field::Span, Field::Rule]);
     Decision { change, conflict: Some(lost) }
 }

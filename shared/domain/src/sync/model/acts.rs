@@ -56,6 +56,8 @@ pub(super) enum Act {
         line: Line,
     },
     Repair,
+    /// Everything is read and sent until nothing is left.
+    Agree,
 }
 
 pub(super) fn pick<T>(from: &[T], which: u8) -> Option<&T> {
@@ -126,30 +128,76 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// Acts whose texts are told apart by their place in the history.
+fn here() -> impl Strategy<Value = Act> {
+    (any::<u8>(), scope(), edit()).prop_map(|(which, scope, what)| Act::Here { which, scope, what, place: 0 })
+}
+
+fn there() -> impl Strategy<Value = Act> {
+    (any::<u8>(), edit()).prop_map(|(which, what)| Act::There { which, what, place: 0 })
+}
+
+fn made_here() -> impl Strategy<Value = Act> {
+    (0u8..3, any::<bool>()).prop_map(|(count, is_someday)| Act::NewHere { count, is_someday, place: 0 })
+}
+
+fn made_there() -> impl Strategy<Value = Act> {
+    (0u8..3).prop_map(|count| Act::NewThere { count, place: 0 })
+}
+
+fn push() -> impl Strategy<Value = Act> {
+    prop_oneof![Just(Line::Sound), Just(Line::BreaksAfter)].prop_map(|line| Act::Push { line })
+}
+
+/// In which order entries are taken.
+pub(super) fn batch() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..6)
+}
+
+/// Tells the texts of acts apart by their place.
+fn numbered(mut acts: Vec<Act>) -> Vec<Act> {
+    for (number, act) in (1..).zip(&mut acts) {
+        if let Act::Here { place, .. }
+        | Act::NewHere { place, .. }
+        | Act::There { place, .. }
+        | Act::NewThere { place, .. } = act
+        {
+            *place = number;
+        }
+    }
+    acts
+}
+
+/// Anything.
 pub(super) fn history(length: usize) -> impl Strategy<Value = Vec<Act>> {
-    let place = 0;
-    let kinds = prop_oneof![
-        6 => (any::<u8>(), scope(), edit()).prop_map(move |(which, scope, what)| Act::Here { which, scope, what, place }),
-        5 => (any::<u8>(), edit()).prop_map(move |(which, what)| Act::There { which, what, place }),
-        2 => (0u8..3, any::<bool>()).prop_map(move |(count, is_someday)| Act::NewHere { count, is_someday, place }),
-        1 => (0u8..3).prop_map(move |count| Act::NewThere { count, place }),
+    let acts = prop_oneof![
+        6 => here(),
+        5 => there(),
+        2 => made_here(),
+        1 => made_there(),
         2 => vec(any::<u8>(), 0..4).prop_map(|order| Act::Pull { order }),
-        2 => prop_oneof![Just(Line::Sound), Just(Line::BreaksAfter)].prop_map(|line| Act::Push { line }),
+        2 => push(),
         1 => Just(Act::Repair),
     ];
-    vec(kinds, 2..length).prop_map(|mut acts| {
-        for (number, act) in (1..).zip(&mut acts) {
-            if let Act::Here { place, .. }
-            | Act::NewHere { place, .. }
-            | Act::There { place, .. }
-            | Act::NewThere { place, .. } = act
-            {
-                *place = number;
-            }
-        }
-        acts
+    vec(acts, 2..length).prop_map(numbered)
+}
+
+/// What both sides agree on, and what each makes of it without the other. The first answer to come may be lost.
+pub(super) fn triple() -> impl Strategy<Value = Vec<Act>> {
+    let made = vec(prop_oneof![made_here(), made_there()], 1..3);
+    let base = vec(prop_oneof![here(), there()], 0..3);
+    let apart = vec(prop_oneof![here(), there()], 2..6);
+    (made, base, apart, proptest::option::of(push())).prop_map(|(made, base, apart, push)| {
+        let agreed = |acts: Vec<Act>| acts.into_iter().chain([Act::Agree]);
+        let acts = agreed(made).chain(agreed(base)).chain(apart).chain(push);
+        numbered(acts.collect())
     })
+}
+
+/// What one side does while the other only looks on. No answer is lost: what of that came through is not known to who edits it again.
+pub(super) fn of_one_side() -> impl Strategy<Value = Vec<Act>> {
+    let ours = vec(prop_oneof![6 => here(), 2 => made_here(), 2 => Just(Act::Agree)], 2..10);
+    let theirs = vec(prop_oneof![6 => there(), 2 => made_there(), 2 => Just(Act::Agree)], 2..10);
+    prop_oneof![ours, theirs].prop_map(numbered)
 }
 
 pub(super) fn new_here(count: u8, is_someday: bool, place: u8) -> Draft {

@@ -2,7 +2,7 @@
 
 use super::Line;
 use super::acts::{Act, Edit};
-use super::histories::lived;
+use super::histories::{in_the_end, lived};
 use crate::Scope;
 
 fn here(which: u8, scope: Scope, what: Edit, place: u8) -> Act {
@@ -114,5 +114,58 @@ fn an_event_is_put_aside_and_taken_back_and_google_tells_of_a_deletion_that_was_
         here(0, Scope::This, Edit::Shelve, 3),
         SENT_UNANSWERED,
         here(0, Scope::This, Edit::Shelve, 5),
+    ]);
+}
+
+#[test]
+fn a_series_that_is_put_aside_in_part_is_moved_at_google_behind_the_part() {
+    comes_out_right(&[
+        new_here(1),
+        here(145, Scope::Following, Edit::Rename, 3),
+        Act::Agree,
+        there(37, Edit::Move(24), 5),
+        here(51, Scope::All, Edit::Shelve, 6),
+        here(87, Scope::Following, Edit::Rename, 7),
+    ]);
+}
+
+#[test]
+fn an_occurrence_is_deleted_after_its_series_was_edited_which_it_takes_over_at_google() {
+    let history = [
+        new_here(1),
+        here(2, Scope::This, Edit::Rename, 2),
+        Act::Agree,
+        here(3, Scope::All, Edit::Describe, 4),
+        here(2, Scope::This, Edit::Delete, 5),
+    ];
+    comes_out_right(&history);
+    let world = in_the_end(&history, false).unwrap();
+    assert!(world.lost.is_empty(), "{:?}", world.lost);
+}
+
+#[test]
+fn the_occurrences_of_a_series_move_onto_each_other_and_the_cancelled_one_onto_an_edited_one() {
+    let history = [
+        new_here(1),
+        here(38, Scope::This, Edit::Rename, 2),
+        here(90, Scope::This, Edit::Recur(None), 3),
+        Act::Agree,
+        here(17, Scope::All, Edit::Move(24), 5),
+    ];
+    comes_out_right(&history);
+    let world = in_the_end(&history, false).unwrap();
+    assert!(world.lost.is_empty(), "{:?}", world.lost);
+}
+
+#[test]
+fn a_series_with_a_cancelled_occurrence_is_deleted_on_both_sides_and_restored_at_google() {
+    comes_out_right(&[
+        new_here(2),
+        Act::Agree,
+        there(36, Edit::Delete, 3),
+        Act::Agree,
+        here(0, Scope::All, Edit::Delete, 5),
+        there(44, Edit::Delete, 6),
+        there(0, Edit::Restore, 7),
     ]);
 }
