@@ -20,7 +20,7 @@ pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// The most memory that a process has had resident, in megabytes (10⁶ bytes).
+/// The most memory that a process has had resident, in the MB in which Lambda grants and reports it (2²⁰ bytes).
 ///
 /// # Errors
 /// If the process is gone.
@@ -28,7 +28,7 @@ pub fn peak_megabytes(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM in the status")?;
     let kibibytes: f64 = line.split_whitespace().nth(1).context("VmHWM has no value")?.parse()?;
-    Ok(kibibytes * 1_024.0 / 1e6)
+    Ok(kibibytes / 1_024.0)
 }
 
 /// The environment that a process was started with.
