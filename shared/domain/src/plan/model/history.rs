@@ -1,5 +1,7 @@
 //! Histories: what people do to a few series, one request after the other, in the rules' calendar and in the naive one.
 
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

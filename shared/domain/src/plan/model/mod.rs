@@ -205,8 +205,12 @@ impl Group {
         is_plain && (at - day > window.latest() || at + self.span.length() + day < window.earliest())
     }
 
+    fn is_at_start(&self, copy: &Copied) -> bool {
+        Some(self.slot(copy)) == Slot::of(self.span.start())
+    }
+
     fn plain_span(&self, copy: &Copied) -> Span {
-        if Some(self.slot(copy)) == Slot::of(self.span.start()) {
+        if self.is_at_start(copy) {
             return self.span.clone();
         }
         span(self.zone, copy.clock, self.span.length(), self.is_date())
@@ -247,7 +251,13 @@ impl Group {
         };
         let is_put_aside = draft.is_someday && !shown.is_someday;
         let is_moved = has_time && !is_put_aside && !draft.span.is_same_time(&was);
-        let new = if is_moved { self.moved(&was, &draft.span) } else { self.span.clone() };
+        // What is said of the very start is kept as it was written, also its offset: windows are asked for by the wall clock, too.
+        let is_start = was == self.span && at.is_none_or(|at| self.is_at_start(&self.copies[at]));
+        let new = match is_moved {
+            true if is_start => draft.span.clone(),
+            true => self.moved(&was, &draft.span),
+            false => self.span.clone(),
+        };
         let before = self.clone();
         let by = clock(self.zone, new.start()) - clock(self.zone, before.span.start());
         self.span = new;
