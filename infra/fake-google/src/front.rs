@@ -64,6 +64,8 @@ fn operation(method: &Method, path: &str) -> &'static str {
 
 /// The largest body that is read.
 const LARGEST: usize = 16 * 1024 * 1024;
+/// The call that makes an event.
+const INSERT: &str = "calendar.events.insert";
 
 /// Passes a request on, unless a fault strikes or a quota is used up, and notes what came of it.
 pub(crate) async fn pass(State(google): State<Arc<Google>>, request: Request, next: Next) -> Response {
@@ -112,13 +114,19 @@ fn begin(google: &Google, operation: &str, parts: &Parts, body: &[u8]) -> Entry 
     let query_pairs: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
     let question =
         Question { operation, query: &query_pairs, body: body.as_ref(), stored: stored.as_deref() };
+    let mut violations = if is_calendar { google.discovery.violations(&question) } else { Vec::new() };
+    if let Some(account) = account.as_deref().filter(|_| operation == INSERT && !violations.is_empty()) {
+        // A part of what was there before has what the whole had.
+        let kept = kept(google, account, parts.uri.path());
+        violations = google.discovery.violations(&Question { stored: kept.as_ref(), ..question });
+    }
     Entry {
         at: google.now(),
         operation: operation.to_owned(),
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         status: None,
-        violations: if is_calendar { google.discovery.violations(&question) } else { Vec::new() },
+        violations,
         account,
         send_updates: query.iter().find(|(name, _)| name == "sendUpdates").map(|(_, value)| value.clone()),
         if_match: text(&parts.headers, header::IF_MATCH),
@@ -126,6 +134,16 @@ fn begin(google: &Google, operation: &str, parts: &Parts, body: &[u8]) -> Entry 
         is_faulted: false,
         query,
     }
+}
+
+/// All members that the events of a calendar have.
+fn kept(google: &Google, account: &str, path: &str) -> Option<Fields> {
+    let calendar = path.strip_prefix("/calendar/v3/calendars/")?.strip_suffix("/events")?;
+    let calendar = decoded(calendar);
+    let calendar = if calendar == "primary" { account } else { &*calendar };
+    let world = google.world();
+    let events = world.books.get(calendar)?.events.values();
+    Some(events.flat_map(|stored| (*stored.fields).clone()).collect())
 }
 
 /// The event that a path names, if it does and there is one.

@@ -67,8 +67,8 @@ impl Journal {
         self.0.push_back(entry);
     }
 
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.0.iter().cloned().collect()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -33,19 +33,18 @@ impl Sync {
         &self,
         account: &mut Account,
         record: &Record,
+        base: Option<&Record>,
     ) -> Result<bool, Error> {
         self.read_list(account).await?;
         self.adopt_list(account).await?;
-        Ok(matches!(destination(account, record), Destination::Refused(_)))
+        Ok(matches!(destination(account, record, base), Destination::Refused(_)))
     }
 }
 
-/// Where an event is to be sent: to its own calendar; one of which Google has no copy, and whose calendar is not synced, to the first that takes it.
-pub(crate) fn destination(account: &Account, record: &Record) -> Destination {
-    let home = match &record.link {
-        Some(link) => link.id.home().clone(),
-        None => record.event.home(),
-    };
+/// Where an event is to be sent: to its own calendar, which of an exception is that of its series, `base`; one of which Google has no copy, and whose calendar is not synced, to the first that takes it.
+pub(crate) fn destination(account: &Account, record: &Record, base: Option<&Record>) -> Destination {
+    let link = record.link.as_ref().or_else(|| base?.link.as_ref());
+    let home = link.map_or_else(|| record.event.home(), |link| link.id.home().clone());
     let there = |state: &CalendarState| There { calendar: state.calendar.clone(), home: state.home() };
     match account.calendars.iter().find(|state| state.home() == home) {
         Some(state) if state.is_parked => Destination::Nowhere,

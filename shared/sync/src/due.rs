@@ -51,7 +51,11 @@ impl Schedule {
         shards.into_iter().try_fold(0, |sum, enqueued| Ok(sum + enqueued?))
     }
 
-    async fn enqueue_shard(&self, shard: u8, now: DateTime<Utc>) -> Result<u32, Error> {
+    /// The part of a run that is about one shard.
+    ///
+    /// # Errors
+    /// As [`Schedule::run`].
+    pub async fn enqueue_shard(&self, shard: u8, now: DateTime<Utc>) -> Result<u32, Error> {
         let (mut enqueued, mut failed) = (0, None);
         for row in self.store.due(self.due, shard, now, LIMIT).await? {
             match self.enqueue(&row, now).await {

@@ -1,13 +1,22 @@
 //! Sending an exception of a series: to the occurrence that Google makes of the series.
 
+use std::ops::RangeInclusive;
+
+use chrono::Datelike;
 use domain::sync::relisted;
-use domain::{Address, Event, GoogleEventId, Link, Record, Role, Series};
+use domain::{Address, Event, GoogleEventId, Home, Link, Record, Role, Series};
 use store::{Plan, Reads, Snapshot};
 
 use crate::account::Account;
 use crate::destination::There;
 use crate::push::{Sent, read, unmergeable};
 use crate::{Error, Sync, connected};
+
+/// When occurrences are. Of an id that is no occurrence's, the part that would say when says something else: nothing has to be looked up for most.
+const PLAUSIBLE: RangeInclusive<i32> = 1970..=2200;
+
+/// How often what was split off is looked for in what that was split off.
+const SPLITS: usize = 3;
 
 impl Sync {
     /// Makes an exception of an occurrence that, as far as we know, is as Google's series makes it; or cancels it.
@@ -73,6 +82,31 @@ impl Sync {
         let reads = Reads::at([address].into_iter().chain(series), []);
         self.store.mutate(account.user, reads, self.clock.now(), plan).await?;
         Ok(Sent::Merged)
+    }
+
+    /// What Google has of the series that an event was split off, if it was: what begins with an occurrence bears that one's id.
+    pub(crate) async fn whole_of(
+        &self,
+        account: &Account,
+        record: &Record,
+        home: &Home,
+    ) -> Result<Option<Link>, Error> {
+        let mut id = record.event.id;
+        for _ in 0..SPLITS {
+            let (tag, slot) = id.as_occurrence();
+            if !PLAUSIBLE.contains(&slot.instant().year()) {
+                return Ok(None);
+            }
+            let address = Address::Series(tag);
+            let records = self.store.records(account.user, [address]).await?;
+            let Some(whole) = records.get(address) else { return Ok(None) };
+            if let Some(link) = &whole.link {
+                return Ok(Some(link.clone()).filter(|link| link.id.home() == home));
+            }
+            // Split off itself, and not sent yet.
+            id = whole.event.id;
+        }
+        Ok(None)
     }
 
     /// Looks for a copy of what is not meant for Google any more, and of which an insert may have been done that was never answered.

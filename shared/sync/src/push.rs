@@ -127,7 +127,7 @@ impl Sync {
         let (mut current, mut base) = (Some(record), base.cloned());
         for _ in 0..ROUNDS {
             let Some(record) = current.filter(|record| record.is_dirty) else { return Ok(Pushed::IsAtRest) };
-            let there = match destination(account, &record) {
+            let there = match destination(account, &record, base.as_ref()) {
                 Destination::There(there) => there,
                 Destination::Nowhere => return Ok(Pushed::Waits),
                 Destination::Refused(reason) => return self.take_back(account, &record, reason).await,
@@ -145,7 +145,9 @@ impl Sync {
                     base = of_series.and_then(|of_series| records.get(of_series)).cloned();
                 }
                 Err(Error::Google(error)) if error.class() == Class::Caller => {
-                    if error.is(Reason::Forbidden) && self.is_read_only_now(account, &record).await? {
+                    if error.is(Reason::Forbidden)
+                        && self.is_read_only_now(account, &record, base.as_ref()).await?
+                    {
                         return self.take_back(account, &record, READ_ONLY).await;
                     }
                     self.park(account, &record, &error).await?;
@@ -192,9 +194,13 @@ impl Sync {
         record: &Record,
         id: &GoogleEventId,
     ) -> Result<Sent, Error> {
+        let whole = self.whole_of(account, record, &there.home).await?;
         let mut id = id.clone();
         loop {
-            let body = translate::body(&id, record, None);
+            let body = match &whole {
+                Some(whole) => translate::part(&id, record, whole),
+                None => translate::body(&id, record, None),
+            };
             let answer = self
                 .call(account, async |google, access| google.insert(access, &there.calendar, &body).await)
                 .await;

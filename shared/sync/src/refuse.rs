@@ -82,7 +82,8 @@ fn taken_back(records: &Records, stored: &Record, theirs: Option<&Theirs>, now: 
     let mut event = stored.event.clone();
     (event.is_someday, event.google_id) = (false, Some(link.id.clone()));
     let agreed = domain::Link { base: stored.shared(), ..unversioned(link) };
-    let agreed = Record { event, link: Some(agreed), is_dirty: false, ..stored.clone() };
+    let back = Record { event, is_dirty: false, ..stored.clone() };
+    let agreed = Record { link: Some(agreed), ..back.clone() };
     let mut records = records.clone();
     records.insert(agreed);
     let mut steps = sync::resolve(&records, theirs, Origin::Google, now).steps;
@@ -95,15 +96,12 @@ fn taken_back(records: &Records, stored: &Record, theirs: Option<&Theirs>, now: 
         }
     }
     if !is_own {
-        // It is as it was.
-        steps.commit.push(settled(stored));
+        // It is as it was, which no client can see; or it was put aside, and lies there again.
+        let change = Change::new(Some(stored), back);
+        let views = if stored.event.is_someday { change.views } else { Views::default() };
+        steps.commit.push(Change { views, ..change });
     }
     steps
-}
-
-/// The same with nothing left to send: no client can see it.
-fn settled(stored: &Record) -> Change {
-    Change { record: Record { is_dirty: false, ..stored.clone() }, views: Views::default() }
 }
 
 /// The end of what Google never had: an exception leaves its occurrence as the series makes it.

@@ -20,6 +20,9 @@ const ID: &str = "meridian";
 const REV: &str = "meridianRev";
 const PRIORITY: &str = "priority";
 const ORIGIN: &str = "origin";
+/// What Google gives to each event anew.
+const OF_ONE: [&str; 8] =
+    ["created", "creator", "hangoutLink", "htmlLink", "iCalUID", "kind", "organizer", "sequence"];
 
 /// Why an entry of a list is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +145,17 @@ pub fn body(id: &GoogleEventId, record: &Record, existing: Option<&Link>) -> cal
     let mut body = write(id, &record.event, record.shared().rule.as_ref(), existing);
     let private = &mut body.extended_properties.get_or_insert_default().private;
     private.insert(REV.into(), record.rev.to_string().into());
+    body
+}
+
+/// The body of an insert of what was part of a series, of which Google has `whole`: with all that we do not know of it, but for what is of one event
+/// alone.
+pub fn part(id: &GoogleEventId, record: &Record, whole: &Link) -> calendar::Event {
+    let mut body = body(id, record, Some(whole));
+    (body.updated, body.recurring_event_id, body.original_start_time) = (None, None, None);
+    // Guests of somebody else's event are not ours to invite.
+    let is_ours = body.extra.get("organizer").is_none_or(|organizer| organizer["self"] == true);
+    body.extra.retain(|name, _| !OF_ONE.contains(&name.as_str()) && (is_ours || name != "attendees"));
     body
 }
 

@@ -170,7 +170,7 @@ impl Google {
 impl Google {
     /// Every request so far, oldest first; nothing secret is in it.
     pub fn journal(&self) -> Vec<Entry> {
-        self.world().journal.entries()
+        self.world().journal.entries().cloned().collect()
     }
 
     /// Forgets the requests so far.
@@ -188,13 +188,14 @@ impl Google {
 
     /// The requests that Google's discovery document does not allow; see [`Entry::violations`].
     pub fn violations(&self) -> Vec<Entry> {
-        self.journal().into_iter().filter(|entry| !entry.violations.is_empty()).collect()
+        let world = self.world();
+        world.journal.entries().filter(|entry| !entry.violations.is_empty()).cloned().collect()
     }
 
     /// How often a method (or, with a `*` at its end, each that begins so) was called, as far as the journal goes back.
     pub fn calls(&self, operation: &str) -> usize {
         let is_it = |entry: &&Entry| names(operation, &entry.operation);
-        self.journal().iter().filter(is_it).count()
+        self.world().journal.entries().filter(is_it).count()
     }
 
     /// The calls beyond what Google allows in a minute.

@@ -64,6 +64,9 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             let mut wanted = family::with_exception(family, cancelled(family, slot));
             let id = family::id_apart(records, &family.base, draft.id(), true);
             let event = new_event(draft, id, None, context.now);
+            // It stays in the calendar that it was in.
+            let of = || GoogleEventId::of(family.base.event.home(), id);
+            let event = Event { google_id: event.google_id.as_ref().map(|_| of()), ..event };
             wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
             between(&[&family.base], wanted)
         }

@@ -18,7 +18,7 @@ use crate::{
 
 use super::merge::with_inherited;
 use super::one::{Conflict, Decision, decide, role};
-use super::outbound::exceptions_to_send;
+use super::outbound::{at_google, exceptions_to_send};
 use super::policy::{self, There};
 use super::{Exception, Theirs};
 
@@ -50,18 +50,24 @@ pub fn resolve(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime
 /// edit of it. No client can see it. The exceptions of a series follow when Google has it ([`super::answered`]).
 pub fn unsent(records: &Records, address: Address) -> Steps {
     let Some(record) = records.get(address).filter(|record| !record.is_dirty) else { return Steps::none() };
-    let Some(event) = record.live() else { return Steps::none() };
+    let is_exception = matches!(record.role, Role::Exception { .. });
+    // A cancelled occurrence is told of as well; other deletions are when Google shows what was deleted ([`undeleted`]).
+    if record.is_deleted && !is_exception {
+        return Steps::none();
+    }
+    let is_someday = record.event.is_someday;
     let is_listed = match &record.role {
         Role::Exception { series, slot } => {
-            let series = series_of(records, *series).and_then(Record::series);
-            series.is_some_and(|series| series.exceptions.contains(slot))
+            // Of a series that Google has none of, it has no occurrences either.
+            let series = series_of(records, *series).filter(|series| at_google(series).is_some());
+            series.and_then(Record::series).is_some_and(|series| series.exceptions.contains(slot))
         }
         Role::Single | Role::Series(_) => true,
     };
     let is_told = match &record.link {
-        Some(link) if event.is_someday => !link.has_copy(),
+        Some(link) if record.is_deleted || is_someday => !link.has_copy(),
         Some(link) => link.base.is_same(&record.shared()),
-        None => event.is_someday,
+        None => is_someday && !record.is_deleted,
     };
     let mut steps = Steps::none();
     if is_listed && !is_told {

@@ -61,7 +61,7 @@ fn whole(record: &Record, is_wanted: bool, home: &Home) -> Outbound {
 }
 
 /// Google's copy of a series, if it has, or had, one that makes occurrences.
-fn at_google(series: &Record) -> Option<&Link> {
+pub(super) fn at_google(series: &Record) -> Option<&Link> {
     series.link.as_ref().filter(|_| series.live().is_some_and(|event| !event.is_someday))
 }
 

@@ -5,7 +5,8 @@ use fake_google::{Fault as GoogleFault, Paging, Quirks};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 const LIST: &str = "calendar.events.list";
 const INSERT: &str = "calendar.events.insert";

@@ -10,8 +10,9 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use store::{GoogleItems, IssueKind, Revision};
 
+use crate::deeds::id;
 use crate::series::occurrence;
-use crate::world::{EMAIL, World, id};
+use crate::world::{EMAIL, World};
 
 const LIST: &str = "calendar.events.list";
 const LIST_OF_CALENDARS: &str = "calendar.calendarList.list";

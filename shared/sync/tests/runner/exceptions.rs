@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EventId, GoogleEventId, Repeat, Scope};
 use serde_json::json;
 
+use crate::deeds::id;
 use crate::series::{instance, occurrence};
-use crate::world::{EMAIL, World, id};
+use crate::world::{EMAIL, World};
 
 /// At Google: an occurrence is cancelled, the next one moved.
 fn with_exceptions(world: &World) -> String {

@@ -11,7 +11,8 @@ use serde_json::json;
 use store::IssueKind;
 use sync::Effort;
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 #[tokio::test]
 async fn an_insert_whose_answer_was_lost_makes_one_event() {

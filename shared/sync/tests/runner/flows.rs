@@ -10,7 +10,8 @@ use serde_json::json;
 use store::{Due, SHARDS};
 use sync::Effort;
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 #[tokio::test]
 async fn a_first_import_brings_all_events_and_tells_of_it() {

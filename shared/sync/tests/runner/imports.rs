@@ -9,7 +9,8 @@ use http::StatusCode;
 use serde_json::json;
 use sync::Effort;
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 const LIST: &str = "calendar.events.list";
 

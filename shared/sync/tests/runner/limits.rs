@@ -8,7 +8,8 @@ use http::StatusCode;
 use store::{Budget, IssueKind};
 use sync::{Error, Pause};
 
-use crate::world::{World, id};
+use crate::deeds::id;
+use crate::world::World;
 
 const INSERT: &str = "calendar.events.insert";
 const LIST: &str = "calendar.events.list";

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod calendars;
+mod deeds;
 mod exceptions;
 mod faults;
 mod flows;

@@ -10,7 +10,8 @@ use http::StatusCode;
 use seam::{Fault, Kind};
 use store::{Plan, Snapshot};
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 const TOKEN: &str = "oauth.token";
 const LIST: &str = "calendar.events.list";

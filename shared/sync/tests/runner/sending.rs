@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use store::IssueKind;
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 const INSERT: &str = "calendar.events.insert";
 

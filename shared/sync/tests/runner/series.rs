@@ -10,7 +10,8 @@ use seam::{Fault, Kind};
 use serde_json::{Value, json};
 use store::{Error, IssueKind, Plan, Reads, Snapshot};
 
-use crate::world::{EMAIL, World, id};
+use crate::deeds::id;
+use crate::world::{EMAIL, World};
 
 const FROM: &str = "2026-11-20T00:00:00Z";
 const TO: &str = "2026-12-06T00:00:00Z";
@@ -269,4 +270,31 @@ async fn a_rule_that_we_cannot_read_is_told_and_touched_on_neither_side() {
     assert!(matches!(issues.as_slice(), [issue] if matches!(issue.kind, IssueKind::Parked { .. })));
     world.push().await;
     assert_eq!(world.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_series_of_googles_that_is_split_here_keeps_what_we_do_not_know_in_both_parts() {
+    let world = World::connected().await;
+    let daily = world.series_at_google("Daily");
+    world.edit_at_google(
+        &daily,
+        json!({"xFuture": {"deep": true}, "attendees": [{"email": "eve@example.com"}]}),
+    );
+    world.import().await;
+    let series = EventId::of_google(&GoogleEventId::new(daily.as_str()));
+    world.edit_occurrence(series, 27, "Rest", Scope::Following).await;
+    world.push().await;
+    let events = world.google.events(EMAIL, "primary").unwrap();
+    let titles: Vec<&Value> = events.iter().map(|event| &event["summary"]).collect();
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    for event in &events {
+        assert_eq!(
+            (&event["location"], &event["xFuture"]["deep"]),
+            (&json!("Room 1"), &json!(true)),
+            "{event:#}"
+        );
+        assert_eq!(event["attendees"][0]["email"], "eve@example.com");
+    }
+    assert_ne!(events[0]["iCalUID"], events[1]["iCalUID"]);
+    world.is_at_rest(10).await;
 }

@@ -10,7 +10,7 @@ use seam::{Fault, Kind};
 use store::{Channel, Due, SHARDS, Watch};
 
 use crate::model::lab::Lab;
-use crate::model::step::Luck;
+use crate::model::step::{Cast, Luck};
 use crate::world::{EMAIL, World};
 
 const WATCH: &str = "calendar.events.watch";
@@ -117,17 +117,17 @@ async fn the_list_of_calendars_has_a_channel_that_is_replaced_and_stopped_like_t
 /// 106: without waiting for a poll.
 #[tokio::test]
 async fn a_calendar_that_is_new_at_google_is_known_as_soon_as_google_tells_of_it() {
-    let mut lab = Lab::new().await;
+    let mut lab = Lab::new(Cast::default()).await;
     let settled = async |lab: &mut Lab| {
         for _ in 0..4 {
             lab.settle().await;
-            lab.work(Luck::Good).await;
+            lab.work(0, Luck::Good).await;
         }
     };
     settled(&mut lab).await;
-    let added = lab.world.calendar("Added");
+    let added = lab.world().calendar("Added");
     settled(&mut lab).await;
-    assert!(lab.world.known(&added).await.is_some());
+    assert!(lab.world().known(&added).await.is_some());
 }
 
 /// 4: a channel that could not be stopped is stopped when it speaks.

@@ -13,10 +13,10 @@ use serde_json::json;
 use sync::{Effort, Error, Sync};
 use tokio::sync::Notify;
 
+use crate::deeds::{id, number};
 use crate::model::luck::Stroke;
-use crate::model::number;
 use crate::model::step::Luck;
-use crate::world::{EMAIL, World, id};
+use crate::world::{EMAIL, World};
 
 const INSERT: &str = "calendar.events.insert";
 const LIST: &str = "calendar.events.list";

@@ -1,5 +1,6 @@
 //! Everything the runner touches, real or as real as it gets: the store on the template's table, the fake Google, the fake queue.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,23 +12,22 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use domain::{
-    Draft, Event, EventId, GoogleStatus, Job, Notice, Origin, Priority, Record, Scope, Shelf, Span, UserId,
-};
+use domain::{GoogleStatus, Job, Notice, UserId};
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::streams::shard_id;
 use fake_google::{ConsentRequest, Options, Server};
 use fake_sqs::Broker;
-use google::{Config, Google, Sealed, Secret, Vault};
+use google::{Config, Google, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
-use serde_json::{Value, json};
-use store::{Connection, Error, Head, Plan, Profile, Reads, SealedAccess, Snapshot, Store};
+use serde_json::Value;
+use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
 use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
+pub const OTHER_EMAIL: &str = "bob@example.com";
 const QUEUE: &str = "sync.fifo";
 const SCOPES: &str = "openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/calendar.readonly https://www.googleapis.com/auth/calendar.events";
 const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
@@ -35,26 +35,27 @@ const REDIRECT: &str = "http://localhost:9080/auth/google/callback";
 /// An item before and after a change; empty where there is none.
 pub type Images = (serde_dynamo::Item, serde_dynamo::Item);
 
-/// All that is logged and all errors, of every test of this binary.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// All that was logged, and all errors, of the world that this thread is about.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-static LOG: LazyLock<Log> = LazyLock::new(|| {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
-    log
+/// The subscriber, once for the process.
+static IS_LOGGED: LazyLock<()> = LazyLock::new(|| {
+    tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init();
 });
 
+pub struct Log;
+
 impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    pub fn text() -> String {
+        LOG.with_borrow(|log| String::from_utf8_lossy(log).into_owned())
     }
 }
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -69,7 +70,7 @@ impl Drop for World {
             return;
         }
         let bodies = self.broker.peek(QUEUE).unwrap().into_iter().map(|message| message.body);
-        let texts: Vec<String> = bodies.chain([LOG.text()]).collect();
+        let texts: Vec<String> = bodies.chain([Log::text()]).collect();
         for secret in self.google.secrets() {
             assert!(
                 texts.iter().all(|text| !text.contains(&secret)),
@@ -84,8 +85,8 @@ impl Drop for World {
 /// Faults in the order of the calls they name, and how often each call was made.
 #[derive(Default)]
 pub struct Faults {
-    faults: Mutex<VecDeque<(Kind, &'static str, Fault)>>,
-    calls: Mutex<HashMap<&'static str, usize>>,
+    pub faults: Mutex<VecDeque<(Kind, &'static str, Fault)>>,
+    pub calls: Mutex<HashMap<&'static str, usize>>,
 }
 
 impl Script for Faults {
@@ -97,45 +98,32 @@ impl Script for Faults {
     }
 }
 
+/// A user and all that there is around one.
 pub struct World {
-    pub google: Server,
+    pub google: Arc<Server>,
     pub sync: Sync,
     pub store: Store,
     pub clock: Clock,
     pub user: UserId,
+    /// Of the user's account at Google.
+    pub email: &'static str,
     broker: Broker,
-    faults: Arc<Faults>,
-    table: TestTable,
+    #[allow(dead_code, reason = "only tests of one thing order faults")]
+    pub faults: Arc<Faults>,
+    pub table: Arc<TestTable>,
 }
 
 impl World {
-    /// A connected user whose first import was asked for and has not run.
-    pub async fn connected() -> Self {
-        Self::ordered(None).await
-    }
-
-    /// The same where Google may send notifications.
-    pub async fn watched() -> Self {
-        Self::ordered(Some("http://127.0.0.1:9/")).await
-    }
-
-    /// One whose faults are those that the test orders.
-    async fn ordered(notifications: Option<&str>) -> Self {
-        let faults = Arc::new(Faults::default());
-        let mut world = Self::start(notifications, faults.clone()).await;
-        world.faults = faults;
-        world
-    }
-
     /// One that is told of changes at this address, if any, and whose calls meet what `script` says.
     pub async fn start(notifications: Option<&str>, script: Arc<dyn Script>) -> Self {
-        LazyLock::force(&LOG);
+        LazyLock::force(&IS_LOGGED);
+        LOG.take();
         let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().unwrap());
-        let table = TestTable::start().await.unwrap();
+        let table = Arc::new(TestTable::start().await.unwrap());
         let follow = clock.clone();
         let options =
             Options { clock: fake_google::Clock::new(move || follow.now()), seed: 7, ..Options::default() };
-        let google = Server::start(options).await.unwrap();
+        let google = Arc::new(Server::start(options).await.unwrap());
         let seam = |kind| Seam::new(kind, Duration::from_secs(10)).with_script(script.clone());
         let store = Store::new(table.client.clone(), &table.table_name, seam(Kind::Store));
         let random = Random::seeded(3);
@@ -150,18 +138,39 @@ impl World {
             random,
             notifications: notifications.and_then(|text| sync::notification_address(text).unwrap()),
         };
-        let user = user_in(&table, &clock).await;
-        let world = Self { google, sync, store, clock, user, broker, faults: Arc::default(), table };
+        let user = user_in(&table, &clock, 7).await;
+        let faults = Arc::default();
+        let world = Self { google, sync, store, clock, user, email: EMAIL, broker, faults, table };
+        world.connect().await;
+        world
+    }
+
+    /// Another user in the same world, connected to an account of their own.
+    #[allow(dead_code, reason = "only the model has two users")]
+    pub async fn beside(&self) -> Self {
+        let user = user_in(&self.table, &self.clock, 8).await;
+        let world = Self {
+            google: self.google.clone(),
+            sync: self.sync.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            user,
+            email: OTHER_EMAIL,
+            broker: self.broker.clone(),
+            faults: self.faults.clone(),
+            table: self.table.clone(),
+        };
         world.connect().await;
         world
     }
 
     /// As the connect route does it.
     pub async fn connect(&self) {
-        let request = ConsentRequest { is_prompted: true, ..ConsentRequest::new(EMAIL, SCOPES, REDIRECT) };
+        let request =
+            ConsentRequest { is_prompted: true, ..ConsentRequest::new(self.email, SCOPES, REDIRECT) };
         let code = Secret::new(self.google.consent(request));
         let grant = self.sync.google.oauth().unwrap().exchange(&code, REDIRECT, None).await.unwrap();
-        assert_eq!(grant.identity.email.as_deref(), Some(EMAIL));
+        assert_eq!(grant.identity.email.as_deref(), Some(self.email));
         let seal = |secret: &Secret| String::from(self.sync.vault.seal(self.user, secret).unwrap());
         let (now, expires_at) = (self.clock.now(), grant.access.expires_at);
         let connection = Connection {
@@ -181,156 +190,14 @@ impl World {
         self.store.mutate(self.user, &[], now, plan).await.unwrap();
     }
 
-    /// The user is deleted, as far as jobs can tell.
-    pub async fn forget_user(&self) {
-        let key = |name: &str| AttributeValue::S(name.to_owned());
-        let table = &self.table;
-        let delete = table.client.delete_item().table_name(&table.table_name);
-        let user = format!("U#{}", self.user);
-        delete.key("pk", key(&user)).key("sk", key("HEAD")).send().await.unwrap();
-    }
-
     /// Lets time pass.
     pub fn pass(&self, time: TimeDelta) {
         self.clock.set(self.clock.now() + time);
     }
 
-    pub async fn run(&self, job: &Job) -> Result<(), sync::Error> {
-        self.try_with(job, self.effort(false)).await
-    }
-
-    /// A try after which there is none.
-    pub async fn run_last(&self, job: &Job) -> Result<(), sync::Error> {
-        self.try_with(job, self.effort(true)).await
-    }
-
-    async fn try_with(&self, job: &Job, effort: Effort) -> Result<(), sync::Error> {
-        let result = self.sync.run(job, effort).await;
-        if let Err(error) = &result {
-            writeln!(LOG.clone(), "{error} {error:?}").unwrap();
-        }
-        result
-    }
-
     pub fn effort(&self, is_last_try: bool) -> Effort {
         let now = self.clock.now();
         Effort { until: now + TimeDelta::seconds(80), limit: now + TimeDelta::seconds(105), is_last_try }
-    }
-
-    pub async fn import(&self) {
-        self.run(&Job::Import { user: self.user, is_repair: false }).await.unwrap();
-    }
-
-    pub async fn pull(&self) {
-        self.run(&Job::Pull { user: self.user }).await.unwrap();
-    }
-
-    pub async fn push(&self) {
-        self.run(&Job::Push { user: self.user }).await.unwrap();
-    }
-
-    pub async fn try_push(&self) -> Result<(), sync::Error> {
-        self.run(&Job::Push { user: self.user }).await
-    }
-
-    pub fn fail(&self, kind: Kind, operation: &'static str, fault: Fault) {
-        self.faults.faults.lock().unwrap().push_back((kind, operation, fault));
-    }
-
-    /// How often a call has left the process.
-    pub fn left(&self, operation: &'static str) -> usize {
-        self.faults.calls.lock().unwrap().get(operation).copied().unwrap_or_default()
-    }
-
-    /// Waits until all faults that were ordered have struck.
-    pub async fn struck(&self) {
-        while !self.faults.faults.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// An event made by hand at Google; returns its id.
-    pub fn google_event(&self, title: &str) -> String {
-        self.pass(TimeDelta::seconds(1));
-        let event = json!({
-            "summary": title,
-            "start": {"dateTime": "2026-11-23T09:00:00-08:00", "timeZone": "America/Los_Angeles"},
-            "end": {"dateTime": "2026-11-23T10:00:00-08:00", "timeZone": "America/Los_Angeles"}
-        });
-        let event = self.google.create_event(EMAIL, "primary", event).unwrap();
-        event["id"].as_str().unwrap().to_owned()
-    }
-
-    pub fn edit_at_google(&self, id: &str, patch: Value) {
-        self.pass(TimeDelta::seconds(1));
-        self.google.edit_event(EMAIL, "primary", id, patch).unwrap();
-    }
-
-    /// Somebody takes an event out of the bin.
-    pub fn restore_at_google(&self, id: &str) {
-        self.pass(TimeDelta::seconds(1));
-        self.google.restore_event(EMAIL, "primary", id).unwrap();
-    }
-
-    pub fn at_google(&self, id: &str) -> Value {
-        self.google.event(EMAIL, "primary", id).unwrap()
-    }
-
-    /// Titles of the events that live at Google, sorted.
-    pub fn titles_at_google(&self) -> Vec<String> {
-        let events = self.google.events(EMAIL, "primary").unwrap();
-        let live = events.iter().filter(|event| event["status"] != "cancelled");
-        let mut titles: Vec<String> =
-            live.map(|event| event["summary"].as_str().unwrap_or_default().to_owned()).collect();
-        titles.sort();
-        titles
-    }
-
-    /// Titles of the events on the grid here, sorted.
-    pub async fn titles(&self) -> Vec<String> {
-        let events = self.store.list(self.user, Shelf::Grid, None).await.unwrap();
-        let mut titles: Vec<String> =
-            events.into_iter().map(|shown| shown.event.title.unwrap_or_default()).collect();
-        titles.sort();
-        titles
-    }
-
-    pub async fn record(&self, id: EventId) -> Record {
-        self.store.record(self.user, id).await.unwrap().unwrap()
-    }
-
-    pub async fn event(&self, id: EventId) -> Event {
-        self.record(id).await.event
-    }
-
-    /// Saves an event as the web app does.
-    pub async fn save(&self, id: EventId, title: &str) {
-        self.save_on(id, title, false).await;
-    }
-
-    pub async fn save_on(&self, id: EventId, title: &str, is_someday: bool) {
-        self.pass(TimeDelta::seconds(1));
-        let time = |text: &str| text.parse().unwrap();
-        let span = Span::new(time("2026-11-24T09:00:00-08:00"), time("2026-11-24T10:00:00-08:00")).unwrap();
-        let (title, now) = (Some(title.to_owned()), self.clock.now());
-        let draft =
-            Draft::new(id, title, None, span, false, is_someday, Priority::Work, Origin::Compass, None)
-                .unwrap();
-        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            let context = snapshot.head.context(now);
-            Ok(Plan::steps(domain::save(&snapshot.records, &draft, Scope::This, &context).unwrap()))
-        };
-        self.store.mutate(self.user, Reads::leading([id], Scope::This), now, plan).await.unwrap();
-    }
-
-    pub async fn delete(&self, id: EventId) {
-        self.pass(TimeDelta::seconds(1));
-        let now = self.clock.now();
-        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            let context = snapshot.head.context(now);
-            Ok(Plan::steps(domain::delete(&snapshot.records, id, Scope::This, &context).unwrap()))
-        };
-        self.store.mutate(self.user, Reads::leading([id], Scope::This), now, plan).await.unwrap();
     }
 
     pub async fn status(&self) -> GoogleStatus {
@@ -344,15 +211,6 @@ impl World {
 
     pub async fn notices(&self) -> Vec<Notice> {
         self.store.changes(self.user, 0).await.unwrap().notices
-    }
-
-    /// The tokens of the connection.
-    pub async fn secrets(&self) -> Vec<String> {
-        let Some(items) = self.store.google(self.user).await.unwrap() else { return Vec::new() };
-        let access = items.connection.access.map(|access| access.sealed);
-        let sealed = access.into_iter().chain([items.connection.sealed_refresh]);
-        let opened = sealed.map(|sealed| self.sync.vault.open(self.user, &Sealed::from(sealed)).unwrap());
-        opened.map(|secret| secret.expose().to_owned()).collect()
     }
 
     /// The jobs in the queue, in order.
@@ -392,14 +250,9 @@ impl World {
         (images.collect(), answer.next_shard_iterator)
     }
 
-    /// Whether any test has logged this.
-    pub fn has_logged(&self, text: &str) -> bool {
-        LOG.text().contains(text)
-    }
-
     /// How many calls of a method Google has seen.
     pub fn calls(&self, operation: &str) -> usize {
-        self.google.journal().iter().filter(|entry| entry.operation == operation).count()
+        self.google.calls(operation)
     }
 
     /// How many writes Google has seen since the journal was cleared.
@@ -409,10 +262,6 @@ impl World {
             .map(|method| self.calls(&format!("calendar.events.{method}")))
             .sum()
     }
-}
-
-pub fn id(n: u8) -> EventId {
-    EventId::new([n; 12])
 }
 
 fn config(google: &Server) -> Config {
@@ -453,8 +302,8 @@ async fn queue(seam: Seam) -> (Queue, Broker) {
 }
 
 /// A user as sign-up leaves it, without the rest of sign-up.
-async fn user_in(table: &TestTable, clock: &Clock) -> UserId {
-    let user = UserId::new([7; 12]);
+async fn user_in(table: &TestTable, clock: &Clock, number: u8) -> UserId {
+    let user = UserId::new([number; 12]);
     let head = Head::new("epoch".into(), Profile::default(), clock.now());
     let mut item = serde_dynamo::to_item::<_, HashMap<_, _>>(head).unwrap();
     item.insert("pk".into(), AttributeValue::S(format!("U#{user}")));

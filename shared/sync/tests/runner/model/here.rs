@@ -45,7 +45,9 @@ pub async fn act(world: &World, number: u16, act: &Act) -> Option<Write> {
         Change::Delete => delete(world, shown.event.id, act.scope).await,
         _ => save(world, &edited(shown, number, act.change, &root)?, act.scope).await,
     };
-    is_done.then(|| Write::new(Side::Here, number, root, cover, act.change))
+    let texts = |shown: &Shown| [shown.event.title.clone(), shown.event.description.clone()];
+    let saw = all.iter().flat_map(texts).flatten().collect();
+    is_done.then(|| Write { saw, ..Write::new(Side::Here, number, root, cover, act.change) })
 }
 
 /// What of its root an act is about. From the first occurrence on, it is all of the series.
@@ -121,7 +123,7 @@ fn edited(shown: &Shown, number: u16, change: Change, root: &str) -> Option<Draf
             event.priority = [Priority::Work, Priority::Own, Priority::Relationships][usize::from(which) % 3];
         }
         Change::Return => event.is_someday = !event.is_someday,
-        Change::Create(_) | Change::Delete | Change::Move => return None,
+        Change::Create(_) | Change::Delete | Change::Move(_) => return None,
     }
     let draft = Draft::new(
         event.id,

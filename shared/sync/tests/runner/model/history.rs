@@ -3,191 +3,280 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::TimeDelta;
+use store::Due;
+use sync::due::{POLL, SILENCE};
 
+use super::census::Census;
 use super::invariants::{self, Verdict};
 use super::lab::Lab;
 use super::ledger::{Side, Write};
+use super::person::Person;
 use super::sight::{self, Row, Sight};
-use super::step::{Change, Span, Step, What};
-use super::{here, record, there};
-use crate::world::EMAIL;
+use super::step::{Act, Cast, Change, History, Span, Step, What};
+use super::{here, record, there, trouble};
 
 /// How many histories are tried to make one shorter.
 const TRIES: usize = 400;
 
-/// Carries a history out, in a process of its own as far as it can tell.
-pub fn run(steps: &[Step]) -> Verdict {
+/// Carries a history out, in a process of its own as far as it can tell. What it came through is added to `census`.
+pub fn run(history: &History, census: &mut Census) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(carried_out(steps))));
-    outcome.unwrap_or_else(|panic| {
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Box::pin(carried_out(history)))));
+    let (verdict, counted) = outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(format!("panicked: {}", text.unwrap_or_default()))
-    })
+        (Err(format!("panicked: {}", text.unwrap_or_default())), Census::default())
+    });
+    census.add(counted);
+    verdict
 }
 
-/// The steps that it takes to fail, and how that fails.
-pub fn shrunk(mut steps: Vec<Step>) -> (Vec<Step>, String) {
-    let mut why = run(&steps).err().unwrap_or_else(|| "it does not fail again".into());
-    let (mut tries, mut part) = (0, steps.len().div_ceil(2));
+/// What it takes of a history to fail, and how that fails.
+pub fn shrunk(mut history: History) -> (History, String) {
+    let run = |history: &History| run(history, &mut Census::default());
+    let mut why = run(&history).err().unwrap_or_else(|| "it does not fail again".into());
+    for cast in [
+        Cast::default(),
+        Cast { are_two: false, ..history.cast },
+        Cast { has_calendars: false, ..history.cast },
+    ] {
+        let smaller = History { cast, ..history.clone() };
+        if cast != history.cast
+            && let Err(still) = run(&smaller)
+        {
+            (history, why) = (smaller, still);
+            break;
+        }
+    }
+    if !history.cast.are_two {
+        history.steps.iter_mut().for_each(|step| step.who = 0);
+    }
+    let (mut tries, mut part) = (0, history.steps.len().div_ceil(2));
     while part > 0 {
         let mut from = 0;
-        while from < steps.len() && tries < TRIES {
-            let mut fewer = steps.clone();
-            fewer.drain(from..(from + part).min(steps.len()));
+        while from < history.steps.len() && tries < TRIES {
+            let mut fewer = history.clone();
+            fewer.steps.drain(from..(from + part).min(history.steps.len()));
             tries += 1;
             match run(&fewer) {
-                Err(still) => (steps, why) = (fewer, still),
+                Err(still) => (history, why) = (fewer, still),
                 Ok(()) => from += part,
             }
         }
         part /= 2;
     }
-    (steps, why)
+    (history, why)
 }
 
-async fn carried_out(steps: &[Step]) -> Verdict {
-    let mut lab = Lab::new().await;
-    let mut writes: Vec<Write> = Vec::new();
+async fn carried_out(history: &History) -> (Verdict, Census) {
+    let mut lab = Lab::new(history.cast).await;
+    let verdict = Box::pin(judged(&mut lab, &history.steps)).await;
+    (verdict, lab.census())
+}
+
+async fn judged(lab: &mut Lab, steps: &[Step]) -> Verdict {
     for step in steps {
-        lab.world.pass(TimeDelta::seconds(2));
-        if let Some(write) = carry_out(&mut lab, step).await {
-            writes.push(write);
-        }
+        lab.world().pass(TimeDelta::seconds(2));
+        Box::pin(carry_out(lab, step)).await;
         lab.settle().await;
         if matches!(step.what, What::Work(_) | What::Account(_)) {
-            lab.look_around().await;
+            lab.look_around().await?;
         }
     }
-    quiesce(&mut lab).await;
-    let sight = Sight::of(&lab.world).await;
-    of_the_log(&mut lab, &sight).await?;
+    let rest = Box::pin(quiesce(lab)).await?;
+    record::i15_rest_comes_soon(rest)?;
+    lab.look_around().await?;
+    let mut sights = Vec::new();
+    for who in 0..lab.people.len() {
+        sights.push(Box::pin(of_a_user(lab, who)).await?);
+    }
+    i6_two_polls_do_nothing(lab, &sights).await?;
+    for person in &mut lab.people {
+        person.repeat_all();
+        person.ask_for_repair().await;
+    }
+    i7_i8_nothing_was_missed(lab, &sights).await
+}
+
+/// What must hold of a user's events and of what was noted about them.
+async fn of_a_user(lab: &mut Lab, who: usize) -> Result<Sight, String> {
+    let sight = Sight::of(&lab.people[who]).await;
+    of_the_log(lab, who, &sight).await?;
+    let person = &lab.people[who];
+    let writes = &person.writes;
     invariants::i1_both_sides_are_the_same(&sight)?;
     invariants::i2_each_event_is_one_event_there(&sight)?;
-    invariants::i3_i4_nothing_that_was_written_is_lost(&sight, &writes)?;
-    invariants::i5_what_was_deleted_stays_deleted(&sight, &writes)?;
-    invariants::i11_what_we_do_not_know_survives(&sight, &writes)?;
-    invariants::i12_an_all_day_event_stays_one(&sight, &writes)?;
-    i6_two_polls_do_nothing(&mut lab, &sight).await?;
-    lab.repeat_all();
-    lab.ask_for_repair().await;
-    i7_i8_nothing_was_missed(&mut lab, &sight).await
+    invariants::i3_i4_nothing_that_was_written_is_lost(&sight, writes)?;
+    invariants::i5_what_was_deleted_stays_deleted(&sight, writes)?;
+    invariants::i9_everything_is_ones_own(&sight, writes)?;
+    invariants::what_may_only_be_read_stays_where_it_is(&sight, person)?;
+    invariants::i11_what_we_do_not_know_survives(&sight, writes)?;
+    invariants::i12_an_all_day_event_stays_one(&sight, writes)?;
+    Ok(sight)
 }
 
 /// The invariants about what was noted on the way.
-async fn of_the_log(lab: &mut Lab, sight: &Sight) -> Verdict {
-    lab.look_around().await;
-    let google = &lab.world.google;
-    let (journal, now) = (google.journal(), lab.world.clock.now());
-    record::i9_a_token_is_used_for_its_own_calendars(&journal, EMAIL, std::slice::from_ref(&lab.elsewhere))?;
-    record::i10_work_is_bounded(&lab.log, google.quota_breaches().len())?;
+async fn of_the_log(lab: &mut Lab, who: usize, sight: &Sight) -> Verdict {
+    let (journal, now) = (lab.world().google.journal(), lab.now());
+    let notices = lab.people[who].world.notices().await;
+    lab.census.told(&sight.issues, &notices);
+    if who == 0 {
+        lab.census.answered(&journal);
+    }
+    let person = &lab.people[who];
+    let (log, google) = (&person.log, &person.world.google);
+    let calendars = person.places.iter().map(|place| place.calendar.clone());
+    let own: Vec<String> = calendars.chain([person.elsewhere.clone()]).collect();
+    record::i9_a_user_is_alone(log, &journal, person.world.email, &own)?;
+    record::i10_work_is_bounded(log, google.quota_breaches().len())?;
     record::i13_nobody_is_mailed(&journal)?;
-    let notices = format!("{:?}", lab.world.notices().await);
-    record::i14_no_secret_is_told(&lab.log, &journal, &sight.issues, &notices)?;
-    record::i15_rest_comes_soon(&lab.log)?;
-    record::i16_who_has_left_is_left_alone(&lab.log)?;
-    let open: Vec<String> = google.channels().into_iter().map(|channel| channel.id).collect();
-    let items = lab.world.store.google(lab.world.user).await.unwrap().unwrap();
-    let watches = items.calendars.into_iter().map(|state| state.watch).chain([items.list.watch]);
-    let known = watches.flatten().filter(|watch| now < watch.expires_at);
-    let known: Vec<String> = known.map(|watch| watch.channel).collect();
-    record::i17_every_calendar_is_covered(&lab.log, (&open, &known, lab.is_polled().await), now)?;
-    record::i20_no_event_keeps_changing(&lab.log)
+    let urls = journal.iter().map(|entry| format!("{} {:?} {:?}", entry.path, entry.query, entry.body));
+    let told = [
+        format!("jobs {:?}", log.jobs),
+        format!("errors {:?}", log.errors),
+        format!("issues {:?}", sight.issues),
+        format!("notices {notices:?}"),
+        format!("records {:?}", sight.records),
+        format!("log {}", crate::world::Log::text()),
+    ];
+    record::i14_no_secret_is_told(&google.secrets(), &told.into_iter().chain(urls).collect::<Vec<_>>())?;
+    record::i16_who_has_left_is_left_alone(log)?;
+    let coverage = person.coverage(now).await;
+    let is_watched = coverage.iter().all(|calendar| calendar.known.is_some());
+    let within = if is_watched { SILENCE } else { POLL };
+    let is_polled = lab.is_due(who, Due::Poll, within).await;
+    record::i17_every_calendar_is_covered(log, &coverage, is_polled, now)?;
+    record::i20_no_event_keeps_changing(log)
 }
 
-async fn carry_out(lab: &mut Lab, step: &Step) -> Option<Write> {
-    let number = step.number;
+async fn carry_out(lab: &mut Lab, step: &Step) {
+    let (number, who) = (step.number, usize::from(step.who) % lab.people.len());
+    lab.census.stepped(&step.what);
     match &step.what {
         What::Here(act) => {
-            let before = before_the_end(lab, act.change).await;
-            let write = here::act(&lab.world, number, act).await?;
-            return Some(ending(lab, write, before).await);
+            let before = before_the_end(lab, who, act.change).await;
+            if let Some(write) = here::act(&lab.people[who].world, number, act).await {
+                noted(lab, who, (write, act), before).await;
+            }
         }
         What::There(act) => {
-            let before = before_the_end(lab, act.change).await;
-            let write = there::act(&lab.world, number, act, &lab.elsewhere)?;
-            return Some(ending(lab, write, before).await);
+            let before = before_the_end(lab, who, act.change).await;
+            if let Some(write) = there::act(&lab.people[who], number, act) {
+                noted(lab, who, (write, act), before).await;
+            }
         }
-        What::Work(luck) => lab.work(*luck).await,
-        What::Push(luck) => lab.push_luck(*luck),
-        What::Google(trouble) => lab.trouble(*trouble, number),
+        What::Work(luck) => lab.work(who, *luck).await,
+        What::Push(luck) => trouble::push(lab.world(), *luck),
+        What::Google(trouble) => lab.trouble(who, *trouble, number),
         What::Wait(span) => {
-            lab.world.pass(match span {
+            lab.world().pass(match span {
                 Span::Minutes(minutes) => TimeDelta::minutes((*minutes).into()),
                 Span::Hours(hours) => TimeDelta::hours((*hours).into()),
                 Span::Days(days) => TimeDelta::days((*days).into()),
             });
             lab.tick().await;
         }
-        What::Account(turn) => lab.turn(*turn).await,
+        What::Account(turn) => lab.turn(who, *turn).await,
     }
-    None
 }
 
 /// Both sides before something is deleted.
-async fn before_the_end(lab: &Lab, change: Change) -> Option<(Vec<Row>, Vec<Row>)> {
+async fn before_the_end(lab: &Lab, who: usize, change: Change) -> Option<(Vec<Row>, Vec<Row>)> {
     if !matches!(change, Change::Delete) {
         return None;
     }
-    Some((sight::here(&lab.world).await, sight::there(&lab.world)))
+    let person = &lab.people[who];
+    Some((sight::here(person).await, sight::there(person)))
 }
 
-/// Notes whether a deletion left nothing of what both sides knew.
-async fn ending(lab: &Lab, write: Write, before: Option<(Vec<Row>, Vec<Row>)>) -> Write {
-    let Some((here, there)) = before else { return write };
+/// Notes what was written, and whether a deletion left nothing of what both sides knew.
+async fn noted(lab: &mut Lab, who: usize, (write, act): (Write, &Act), before: Option<(Vec<Row>, Vec<Row>)>) {
+    lab.census.wrote(write.side, act);
+    let write = match before {
+        Some(before) => ending(&lab.people[who], write, before).await,
+        None => write,
+    };
+    lab.people[who].writes.push(write);
+}
+
+async fn ending(person: &Person, write: Write, (here, there): (Vec<Row>, Vec<Row>)) -> Write {
     let of_root = |rows: Vec<Row>| -> Vec<Row> {
         rows.into_iter().filter(|row| row.root() == Some(write.root.as_str())).collect()
     };
-    let was_known = of_root(here) == of_root(there);
+    let (here, there) = (of_root(here), of_root(there));
+    // Where nothing may be written, a deletion is taken back.
+    let is_own = |row: &Row| person.places.iter().any(|place| place.is_writable && row.is_in(place));
+    let was_known = here == there && here.iter().all(|row| write.side == Side::There || is_own(row));
     let left = match write.side {
-        Side::Here => of_root(sight::here(&lab.world).await),
-        Side::There => of_root(sight::there(&lab.world)),
+        Side::Here => of_root(sight::here(person).await),
+        Side::There => of_root(sight::there(person)),
     };
     Write { ends_all: was_known && left.is_empty(), ..write }
 }
 
-/// No more trouble, everything delivered, one poll.
-async fn quiesce(lab: &mut Lab) {
-    let begun = lab.world.clock.now();
-    lab.world.google.clear_faults();
-    lab.world.google.release_pushes();
+/// Everything delivered, and no more trouble; one poll; and the user does what the web app asks for. Returns how long it took to come to rest.
+async fn quiesce(lab: &mut Lab) -> Result<TimeDelta, String> {
+    lab.exhaust().await;
+    lab.look_around().await?;
+    let begun = lab.now();
+    lab.clear_faults();
+    lab.world().google.release_pushes();
     lab.drain().await;
-    let status = lab.world.status().await;
-    if status.is_revoked {
-        lab.reconnect().await;
-        lab.drain().await;
-    }
-    if lab.world.status().await.import == domain::ImportFlag::Errored {
-        // Google refused an import as often as it is tried: the web app shows that, and a button.
-        lab.ask_for_repair().await;
-        lab.drain().await;
-    }
+    heal(lab).await;
     poll(lab).await;
-    lab.log.rest = lab.world.clock.now() - begun;
+    if heal(lab).await {
+        // That access was withdrawn was found by the poll.
+        poll(lab).await;
+    }
+    Ok(lab.now() - begun)
+}
+
+/// Who is told to consent anew does so, and who is told that something failed or was put aside repairs. Whether anybody was.
+async fn heal(lab: &mut Lab) -> bool {
+    let mut was_told = false;
+    for who in 0..lab.people.len() {
+        if lab.people[who].world.status().await.is_revoked {
+            lab.people[who].reconnect().await;
+            lab.drain().await;
+            was_told = true;
+        }
+        if lab.people[who].is_to_repair().await {
+            lab.people[who].ask_for_repair().await;
+            lab.drain().await;
+            was_told = true;
+        }
+    }
+    was_told
 }
 
 /// What the last jobs did to what was at rest.
-async fn i7_i8_nothing_was_missed(lab: &mut Lab, before: &Sight) -> Verdict {
-    lab.world.google.clear_journal();
+async fn i7_i8_nothing_was_missed(lab: &mut Lab, before: &[Sight]) -> Verdict {
+    lab.world().google.clear_journal();
     lab.drain().await;
-    let after = Sight::of(&lab.world).await;
-    invariants::i7_i8_nothing_was_missed(before, &after, lab.world.writes())
+    for (before, person) in before.iter().zip(&lab.people) {
+        let after = Sight::of(person).await;
+        invariants::i7_i8_nothing_was_missed(before, &after, lab.world().writes())?;
+    }
+    Ok(())
 }
 
 async fn poll(lab: &mut Lab) {
-    lab.world.pass(sync::due::SILENCE + TimeDelta::minutes(1));
+    lab.world().pass(SILENCE + TimeDelta::minutes(1));
     lab.tick().await;
     lab.drain().await;
 }
 
 /// Echo bound: after all is quiet, two more polls write nothing on either side.
-async fn i6_two_polls_do_nothing(lab: &mut Lab, sight: &Sight) -> Verdict {
-    lab.world.google.clear_journal();
+async fn i6_two_polls_do_nothing(lab: &mut Lab, sights: &[Sight]) -> Verdict {
+    lab.world().google.clear_journal();
     poll(lab).await;
     poll(lab).await;
-    let (writes, seq) = (lab.world.writes(), lab.world.seq().await);
-    match (writes, seq == sight.seq) {
-        (0, true) => Ok(()),
-        _ => Err(format!("I6: in two polls {writes} writes to Google, revs from {} to {seq}", sight.seq)),
+    let writes = lab.world().writes();
+    for (sight, person) in sights.iter().zip(&lab.people) {
+        let seq = person.world.seq().await;
+        invariants::must(writes == 0 && seq == sight.seq, || {
+            format!("I6: in two polls {writes} writes to Google, revs from {} to {seq}", sight.seq)
+        })?;
     }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Role;
+use domain::{GoogleEventId, Home, Record, Role};
+use serde_json::Value;
 use store::IssueKind;
 
 use super::ledger::{Side, Write};
+use super::person::Person;
 use super::shape;
 use super::sight::{Row, Sight};
 use super::step::{Change, Kind};
@@ -19,24 +21,10 @@ pub fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
 
 /// Convergence: both sides show the same, and nothing is left to be sent.
 pub fn i1_both_sides_are_the_same(sight: &Sight) -> Verdict {
-    let parked = parked_roots(sight);
-    let of = |rows: &[Row]| -> Vec<Row> {
-        let is_fit = |row: &&Row| row.root().is_none_or(|root| !parked.contains(root));
-        rows.iter().filter(is_fit).cloned().collect()
-    };
-    let (here, there) = (of(&sight.here), of(&sight.there));
-    must(here == there, || format!("I1: the sides differ\n{}", difference(&here, &there)))?;
+    let Sight { here, there, .. } = sight;
+    must(here == there, || format!("I1: the sides differ\n{}", difference(here, there)))?;
     let dirty: Vec<_> = sight.records.iter().filter(|record| record.is_dirty).collect();
     must(dirty.is_empty(), || format!("I1: not sent: {dirty:#?}"))
-}
-
-/// Roots of events that Google refuses for good: what it has of them stays as it is, and the user is told why.
-fn parked_roots(sight: &Sight) -> BTreeSet<&str> {
-    let is_parked = |kind: &IssueKind| matches!(kind, IssueKind::Parked { .. });
-    let parked: BTreeSet<_> =
-        sight.issues.iter().filter(|issue| is_parked(&issue.kind)).map(|issue| issue.event).collect();
-    let of_parked = sight.records.iter().filter(|record| parked.contains(&record.event.id));
-    of_parked.filter_map(|record| shape::root_in(record.event.description.as_deref())).collect()
 }
 
 fn difference(here: &[Row], there: &[Row]) -> String {
@@ -56,32 +44,40 @@ fn difference(here: &[Row], there: &[Row]) -> String {
 
 /// Bijection: each event on the grid is one event at Google and the other way round, and what carries our mark is ours.
 pub fn i2_each_event_is_one_event_there(sight: &Sight) -> Verdict {
-    let mut links: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut links: BTreeMap<&GoogleEventId, u32> = BTreeMap::new();
     for record in sight.live().filter(|record| !record.event.is_someday) {
         if let Some(link) = &record.link {
-            *links.entry(link.id.as_str()).or_default() += 1;
-        } else if parked_roots(sight).is_empty() {
+            *links.entry(&link.id).or_default() += 1;
+        } else {
             return Err(format!("I2: an event here is none at Google: {record:#?}"));
         }
     }
     let twice: Vec<_> = links.iter().filter(|(_, count)| **count > 1).collect();
     must(twice.is_empty(), || format!("I2: two events here are one at Google: {twice:?}"))?;
-    let whole = |event: &&serde_json::Value| event.get("recurringEventId").is_none();
-    for event in sight.events().filter(whole) {
-        let id = event["id"].as_str().unwrap_or_default();
-        must(links.contains_key(id), || format!("I2: an event at Google is none here: {event:#}"))?;
+    let id = |home: &Home, event: &Value| {
+        GoogleEventId::within(home.clone(), event["id"].as_str().unwrap_or_default())
+    };
+    // A series that was edited so that it has no occurrence is nothing to anybody.
+    let is_something = |home: &Home, event: &Value| {
+        serde_json::from_value(event.clone()).is_ok_and(|event| sync::translate::read(&event, home).is_ok())
+    };
+    let whole = sight.events().filter(|(_, event)| event.get("recurringEventId").is_none());
+    for (home, event) in whole.filter(|(home, event)| is_something(home, event)) {
+        must(links.contains_key(&id(home, event)), || {
+            format!("I2: an event at Google is none here: {event:#}")
+        })?;
     }
     let known: BTreeSet<String> = sight.records.iter().map(|record| record.event.id.to_string()).collect();
-    for event in sight.events() {
+    for (_, event) in sight.events() {
         let mark = event["extendedProperties"]["private"]["meridian"].as_str();
         must(mark.is_none_or(|mark| known.contains(mark)), || {
             format!("I2: an event at Google carries the mark of none here: {event:#}")
         })?;
     }
-    let live: BTreeSet<&str> = sight.events().filter_map(|event| event["id"].as_str()).collect();
+    let live: BTreeSet<GoogleEventId> = sight.events().map(|(home, event)| id(home, event)).collect();
     for record in sight.live().filter(|record| !matches!(record.role, Role::Exception { .. })) {
-        let gone = record.link.as_ref().filter(|link| !live.contains(link.id.as_str()));
-        must(gone.is_none() || record.event.is_someday || !parked_roots(sight).is_empty(), || {
+        let gone = record.link.as_ref().filter(|link| !live.contains(&link.id));
+        must(gone.is_none() || record.event.is_someday, || {
             format!("I2: an event here has ended at Google: {record:#?}")
         })?;
     }
@@ -104,14 +100,7 @@ pub fn i3_i4_nothing_that_was_written_is_lost(sight: &Sight, writes: &[Write]) -
         .flatten()
         .collect();
     for write in writes {
-        let mut wanted = Vec::new();
-        if write.writes_title() {
-            wanted.push(shape::title(write.number));
-        }
-        if write.writes_description() {
-            wanted.push(shape::description(&write.root, write.number));
-        }
-        for text in wanted {
+        for text in write.texts() {
             let is_found = texts.contains(text.as_str()) || lost.contains(&text);
             let is_hidden = || writes.iter().any(|later| later.may_hide(write));
             must(is_found || is_hidden(), || format!("I3/I4: {text:?} is lost: {write:?}"))?;
@@ -132,9 +121,27 @@ pub fn i5_what_was_deleted_stays_deleted(sight: &Sight, writes: &[Write]) -> Ver
     Ok(())
 }
 
+/// Isolation, of what is stored: everything that a user has came of what was written in their own calendars.
+pub fn i9_everything_is_ones_own(sight: &Sight, writes: &[Write]) -> Verdict {
+    let own: BTreeSet<&str> = writes.iter().map(|write| write.root.as_str()).collect();
+    let texts = sight.records.iter().filter_map(|record| record.event.description.as_deref());
+    let strange = texts.filter_map(|text| shape::root_in(Some(text))).find(|root| !own.contains(root));
+    must(strange.is_none(), || format!("I9: {strange:?} is somebody else's"))
+}
+
+/// What nobody here may write to is as it was written there, and nothing of it is anywhere else.
+pub fn what_may_only_be_read_stays_where_it_is(sight: &Sight, person: &Person) -> Verdict {
+    let Some(read) = person.places.iter().find(|place| !place.is_writable) else { return Ok(()) };
+    let is_in = |row: &&Row| row.calendar == read.calendar;
+    let roots: BTreeSet<&str> = sight.there.iter().filter(is_in).filter_map(Row::root).collect();
+    let elsewhere = sight.here.iter().chain(&sight.there).filter(|row| !is_in(row));
+    let strayed = elsewhere.into_iter().find(|row| row.root().is_some_and(|root| roots.contains(root)));
+    must(strayed.is_none(), || format!("an event that may only be read has another copy: {strayed:?}"))
+}
+
 /// Members of Google's that we do not know survive our writes.
 pub fn i11_what_we_do_not_know_survives(sight: &Sight, writes: &[Write]) -> Verdict {
-    for event in sight.events() {
+    for (_, event) in sight.events() {
         let Some(root) = shape::root_in(event["description"].as_str()) else { continue };
         let there = || writes.iter().filter(|write| write.root == root && write.side == Side::There);
         // What was made at Google has had these members from the beginning, also what was split off it.
@@ -183,5 +190,9 @@ pub fn i7_i8_nothing_was_missed(before: &Sight, after: &Sight, writes: usize) ->
     })?;
     // What waits behind the end of its series is nothing to anybody, and may be cleaned up.
     let changed = after.live().find(|record| !before.records.contains(record));
-    must(changed.is_none(), || format!("{how}: {changed:#?} has changed"))
+    must(changed.is_none(), || {
+        let is_it = |record: &&Record| changed.is_some_and(|now| now.address() == record.address());
+        let was = before.records.iter().find(is_it);
+        format!("{how}: it has changed\nfrom {was:?}\nto {changed:?}")
+    })
 }

@@ -1,94 +1,90 @@
 //! The bundle in one process: what the stream, the queue, the schedules and the address for notifications do between the runner's jobs is done
 //! here by hand, one thing at a time, so that a history can be repeated.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{GoogleStatus, Job, Notice};
-use fake_google::Fault;
+use domain::{ImportFlag, Job, UserId};
 use http::{HeaderMap, StatusCode};
-use store::{Committed, Due, Plan, SHARDS, Snapshot};
-use sync::due::Schedule;
-use sync::{IMPORT_LEASE, hash_of_token};
+use store::{Channel, Committed, Due, SHARDS};
+use sync::due::{SILENCE, Schedule};
+use sync::hash_of_token;
 
+use super::census::Census;
+use super::invariants::{Verdict, must};
 use super::luck::Stroke;
-use super::record::Log;
-use super::step::{Luck, PushLuck, Trouble, Turn};
-use crate::world::{EMAIL, World};
+use super::person::Person;
+use super::step::{Cast, Luck, Trouble, Turn};
+use super::trouble::{self, Ordered};
+use crate::world::World;
 
-/// How often the queue hands a message out, and for how long one in flight is out of sight.
-const RECEIVES: u32 = 5;
-const VISIBILITY: TimeDelta = TimeDelta::minutes(12);
-/// The worker's waits before another try.
-const FIRST_WAIT: i64 = 5;
-const LONGEST_WAIT: i64 = 900;
+/// Where what is due for a user lies: the users are the same in all histories.
+static SHARD_OF: Mutex<BTreeMap<UserId, u8>> = Mutex::new(BTreeMap::new());
 
-/// Where what is due for the user lies, once it is known.
-static SHARD: OnceLock<u8> = OnceLock::new();
-
-struct Message {
-    job: Job,
-    receives: u32,
-    visible_at: DateTime<Utc>,
-}
+/// By then a new channel is renewed.
+const RENEWAL: TimeDelta = TimeDelta::days(6);
 
 type Inbox = Arc<Mutex<Vec<HeaderMap>>>;
 
 pub struct Lab {
-    pub world: World,
-    /// Another calendar of the account, which is not synced.
-    pub elsewhere: String,
+    pub people: Vec<Person>,
     stroke: Arc<Stroke>,
-    queue: VecDeque<Message>,
     inbox: Inbox,
     /// What the queue has seen in five minutes.
     known: BTreeSet<String>,
     /// Position in the table's stream.
     position: Option<String>,
-    pub log: Log,
+    /// The troubles that Google was told to make.
+    ordered: Vec<Ordered>,
+    pub census: Census,
 }
 
 impl Lab {
-    /// A connected user whose first import is waiting in the queue.
-    pub async fn new() -> Self {
+    /// Connected users whose first imports are waiting in the queue.
+    pub async fn new(cast: Cast) -> Self {
         let inbox = Inbox::default();
         let address = listen(inbox.clone()).await;
         let stroke = Stroke::new();
-        let world = World::start(Some(&address), stroke.clone()).await;
-        let elsewhere = world.google.create_calendar(EMAIL, "elsewhere").unwrap();
-        let unselected = [("selected".to_owned(), false.into())].into_iter().collect();
-        world.google.edit_listing(&elsewhere, EMAIL, unselected).unwrap();
-        let mut lab = Self {
-            world,
-            elsewhere,
+        let first = World::start(Some(&address), stroke.clone()).await;
+        stroke.keep(first.clock.clone());
+        let second = if cast.are_two { Some(first.beside().await) } else { None };
+        let mut people = Vec::new();
+        for world in [Some(first), second].into_iter().flatten() {
+            people.push(Person::new(world, cast.has_calendars).await);
+        }
+        Self {
+            people,
             stroke,
-            queue: VecDeque::new(),
             inbox,
             known: BTreeSet::new(),
             position: None,
-            log: Log::default(),
-        };
-        lab.enqueue(Job::Import { user: lab.world.user, is_repair: false });
-        lab
+            ordered: Vec::new(),
+            census: Census::of(cast),
+        }
     }
 
-    fn enqueue(&mut self, job: Job) {
-        self.log.jobs.push(job.clone());
-        self.queue.push_back(Message { job, receives: 0, visible_at: self.world.clock.now() });
+    /// What is everybody's: any of the users will do.
+    pub fn world(&self) -> &World {
+        &self.people[0].world
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.world().clock.now()
     }
 
     /// What follows from what was done: the stream's records become jobs, notifications too.
     pub async fn settle(&mut self) {
-        self.world.google.idle().await;
+        self.world().google.idle().await;
         let heard = std::mem::take(&mut *self.inbox.lock().unwrap());
         for headers in heard {
             self.hear(&headers).await;
         }
-        let (records, position) = self.world.records_after(self.position.take());
+        let position = self.position.take();
+        let (records, position) = self.world().records_after(position);
         self.position = position;
         // As `fanout` does it: one job of a kind for a batch.
         let mut wanted: Vec<Job> = Vec::new();
@@ -103,106 +99,66 @@ impl Lab {
         }
         wanted.into_iter().for_each(|job| self.enqueue(job));
         // What the runner sent itself.
-        let sent = self.world.take_jobs();
+        let sent = self.world().take_jobs();
         sent.into_iter().for_each(|job| self.enqueue(job));
+    }
+
+    fn enqueue(&mut self, job: Job) {
+        let user = job.user();
+        if let Some(person) = self.people.iter_mut().find(|person| person.world.user == user) {
+            person.enqueue(job);
+        }
     }
 
     /// As `google-notification` does it.
     async fn hear(&mut self, headers: &HeaderMap) {
         let text = |name: &str| headers[name].to_str().unwrap();
-        self.log.secrets.insert(text("x-goog-channel-token").to_owned());
         if text("x-goog-resource-state") == "sync" {
             return;
         }
-        let id = text("x-goog-channel-id");
-        let Some(channel) = self.world.store.channel(id).await.unwrap() else { return };
+        let (id, resource) = (text("x-goog-channel-id"), text("x-goog-resource-id"));
+        let Some(channel) = self.world().store.channel(id).await.unwrap() else { return };
         let is_right = channel.token_hash == hash_of_token(text("x-goog-channel-token"))
-            && channel.resource_id.as_deref().is_none_or(|known| known == text("x-goog-resource-id"));
+            && channel.resource_id.as_deref().is_none_or(|known| known == resource)
+            && self.now().timestamp() < channel.expires_at;
         let is_new = self.known.insert(format!("{id}.{}", text("x-goog-message-number")));
         if is_right && is_new {
-            let user = channel.user;
-            self.enqueue(if channel.calendar.is_none() { Job::Poll { user } } else { Job::Pull { user } });
+            self.enqueue(job(&channel, resource));
         }
     }
 
-    /// The worker takes a message, if one is there to be taken.
-    pub async fn work(&mut self, luck: Luck) {
-        let place = usize::from(matches!(luck, Luck::OutOfOrder) && self.queue.len() > 1);
-        let now = self.world.clock.now();
-        let Some(mut message) = self.queue.remove(place) else { return };
-        if now < message.visible_at {
-            self.queue.insert(place, message);
-            return;
-        }
-        message.receives += 1;
-        let was_revoked = self.world.status().await.is_revoked;
-        let outcome = self.run(&message.job, message.receives, luck).await;
-        let (calls, things) = (self.world.google.calls("*"), self.things());
-        self.log.note_run(calls, things, was_revoked);
-        if matches!(luck, Luck::Twice) && outcome.is_ok() {
-            let again = self.run(&message.job, message.receives + 1, Luck::Good).await;
-            self.note(&again);
-        }
-        self.note(&outcome);
-        let Err(failed) = outcome else { return };
-        message.visible_at = now + failed.wait(message.receives);
-        if message.receives < RECEIVES {
-            self.queue.push_front(message);
-        }
+    /// The worker takes a message of this user's, if one is there to be taken.
+    pub async fn work(&mut self, who: usize, luck: Luck) {
+        let Self { people, stroke, census, .. } = self;
+        people[who].work(luck, stroke, census).await;
     }
 
-    /// How much there is at Google.
-    fn things(&self) -> usize {
-        self.world.google.events(EMAIL, "primary").unwrap().len()
-    }
-
-    /// Every job again that was ever asked for.
-    pub fn repeat_all(&mut self) {
-        let mut jobs: Vec<Job> = Vec::new();
-        for job in std::mem::take(&mut self.log.jobs) {
-            if !jobs.contains(&job) {
-                jobs.push(job);
+    /// Notes the channels that are open, and sees that whatever is lost from here on will be found.
+    pub async fn look_around(&mut self) -> Verdict {
+        let now = self.now();
+        for who in 0..self.people.len() {
+            let person = &mut self.people[who];
+            for channel in person.channels().into_values().flatten() {
+                person.log.channels.entry(channel).or_insert(now);
             }
+            let status = person.world.status().await;
+            let is_at_rest = status.import == ImportFlag::Completed && !status.is_revoked;
+            let is_found = !is_at_rest || self.is_due(who, Due::Poll, SILENCE).await;
+            must(is_found, || "I17: nothing is due that would find a lost notification".into())?;
         }
-        jobs.into_iter().for_each(|job| self.enqueue(job));
+        Ok(())
     }
 
-    /// Notes the channels that are open, and what nobody may be told.
-    pub async fn look_around(&mut self) {
-        let now = self.world.clock.now();
-        for channel in self.world.google.channels() {
-            self.log.channels.entry(channel.id).or_insert(now);
-        }
-        self.log.secrets.extend(self.world.secrets().await);
-    }
-
-    fn note(&mut self, outcome: &Result<(), Failed>) {
-        if let Err(Failed::Error(error)) = outcome {
-            self.log.errors.push(error.to_string());
-        }
-    }
-
-    async fn run(&self, job: &Job, receives: u32, luck: Luck) -> Result<(), Failed> {
-        let mut effort = self.world.effort(receives >= RECEIVES);
-        if matches!(luck, Luck::Short) {
-            effort.until = self.world.clock.now();
-        }
-        self.stroke.arm(luck);
-        let outcome = tokio::select! {
-            biased;
-            () = self.stroke.death() => Err(Failed::Death),
-            outcome = self.world.sync.run(job, effort) => outcome.map_err(Failed::Error),
-        };
-        if self.stroke.disarm() { Err(Failed::Death) } else { outcome }
-    }
-
-    /// Works until nothing is left to do, however long the queue has to wait.
+    /// Works until nothing is left to do for anybody, however long the queue has to wait.
     pub async fn drain(&mut self) {
         self.settle().await;
-        while let Some(first) = self.queue.front() {
-            let (now, then) = (self.world.clock.now(), first.visible_at);
-            self.world.pass((then - now).max(TimeDelta::zero()));
-            self.work(Luck::Good).await;
+        loop {
+            let waiting = self.people.iter().enumerate();
+            let waiting = waiting.filter_map(|(who, person)| Some((person.next()?, who)));
+            let Some((then, who)) = waiting.min() else { return };
+            let wait = (then - self.now()).max(TimeDelta::zero());
+            self.world().pass(wait);
+            self.work(who, Luck::Good).await;
             self.settle().await;
         }
     }
@@ -210,151 +166,98 @@ impl Lab {
     /// Both schedules fire.
     pub async fn tick(&mut self) {
         for due in [Due::Renewal, Due::Poll] {
-            if !self.is_due(due, TimeDelta::zero()).await {
-                continue;
+            let mut is_due = false;
+            for who in 0..self.people.len() {
+                is_due |= self.is_due(who, due, TimeDelta::zero()).await;
             }
-            let (store, queue) = (self.world.store.clone(), self.world.sync.queue.clone());
-            let schedule = Schedule { due, store, queue, clock: self.world.clock.clone() };
-            schedule.enqueue_due().await.unwrap();
+            if is_due {
+                let world = self.world();
+                let (store, queue) = (world.store.clone(), world.sync.queue.clone());
+                let schedule = Schedule { due, store, queue, clock: world.clock.clone() };
+                for shard in self.shards() {
+                    schedule.enqueue_shard(shard, self.now()).await.unwrap();
+                }
+            }
         }
         self.settle().await;
     }
 
-    /// Whether a poll of the user's calendars is due at some time.
-    pub async fn is_polled(&self) -> bool {
-        self.is_due(Due::Poll, TimeDelta::days(365)).await
-    }
-
-    async fn is_due(&self, due: Due, within: TimeDelta) -> bool {
-        let until = self.world.clock.now() + within;
-        let shards = SHARD.get().map_or(0..SHARDS, |shard| *shard..shard + 1);
-        for shard in shards {
-            let rows = self.world.store.due(due, shard, until, 10).await.unwrap();
-            if rows.iter().any(|row| row.user == self.world.user) {
-                // The user is the same in all worlds.
-                SHARD.get_or_init(|| shard);
+    /// Whether something is due for a user within some time.
+    pub async fn is_due(&self, who: usize, due: Due, within: TimeDelta) -> bool {
+        let (user, until) = (self.people[who].world.user, self.now() + within);
+        let known = SHARD_OF.lock().unwrap().get(&user).copied();
+        for shard in known.map_or(0..SHARDS, |shard| shard..shard + 1) {
+            let rows = self.world().store.due(due, shard, until, 10).await.unwrap();
+            if rows.iter().any(|row| row.user == user) {
+                SHARD_OF.lock().unwrap().insert(user, shard);
                 return true;
             }
         }
         false
     }
 
-    pub fn push_luck(&self, luck: PushLuck) {
-        use fake_google::{PushEffect, PushFault};
-        let effect = match luck {
-            PushLuck::Dropped => PushEffect::Drop,
-            PushLuck::Duplicated => PushEffect::Duplicate,
-            PushLuck::Reordered => PushEffect::Reorder,
-            PushLuck::Held => PushEffect::Hold,
-            PushLuck::Released => return self.world.google.release_pushes(),
-        };
-        self.world.google.inject_push(PushFault { channel: None, count: 1, effect });
+    /// The shards in which something can be due.
+    fn shards(&self) -> BTreeSet<u8> {
+        let known = SHARD_OF.lock().unwrap();
+        self.people.iter().filter_map(|person| known.get(&person.world.user).copied()).collect()
     }
 
-    pub fn trouble(&self, trouble: Trouble, number: u16) {
-        let google = &self.world.google;
-        let some = 1 + u32::from(number % 3);
-        let refuse = |operation, status, reason| Fault::refuse(operation, status, reason);
-        let fault = match trouble {
-            Trouble::Throttled => match number % 3 {
-                0 => refuse("calendar.*", StatusCode::FORBIDDEN, "rateLimitExceeded"),
-                1 => refuse("calendar.*", StatusCode::FORBIDDEN, "userRateLimitExceeded"),
-                _ => refuse("calendar.*", StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded").retry_after(30),
-            },
-            Trouble::WritesLocked => return self.lock_writes(),
-            Trouble::Unavailable => {
-                refuse("calendar.*", StatusCode::SERVICE_UNAVAILABLE, "backendError").times(some)
-            }
-            Trouble::Stale => {
-                refuse("calendar.events.update", StatusCode::PRECONDITION_FAILED, "conditionNotMet")
-            }
-            Trouble::CommittedThenDropped => Fault::drop_after_commit(write(number)),
-            Trouble::CommittedThenFailed => {
-                let (status, reason) = (StatusCode::SERVICE_UNAVAILABLE, "backendError");
-                Fault::refuse_after_commit(write(number), status, reason)
-            }
-            Trouble::TokenEndpoint => {
-                refuse("oauth.token", StatusCode::SERVICE_UNAVAILABLE, "internal_failure").times(some)
-            }
-            Trouble::TokenSpent => return google.invalidate_sync_tokens(EMAIL).unwrap(),
-            Trouble::TokenRefused => Fault::invalid_sync_token(),
-            Trouble::PageTokensExpired => return google.expire_page_tokens(),
-            Trouble::Pages(at_most) => {
-                let (starts_empty, repeats_boundary) = (number.is_multiple_of(2), number.is_multiple_of(3));
-                let at_most = Some(usize::from(at_most));
-                return google.set_paging(fake_google::Paging { at_most, starts_empty, repeats_boundary });
-            }
-        };
-        google.inject(fault);
+    pub fn trouble(&mut self, who: usize, trouble: Trouble, number: u16) {
+        let ordered = trouble::order(&self.people[who].world, trouble, number);
+        self.ordered.extend(ordered);
     }
 
-    fn lock_writes(&self) {
-        for method in ["insert", "update", "delete"] {
-            let operation = format!("calendar.events.{method}");
-            self.world.google.inject(Fault::refuse(&operation, StatusCode::FORBIDDEN, "quotaExceeded"));
+    /// Everything that is in the queue meets what trouble and what bad luck there is left, and so do renewals if that takes them.
+    pub async fn exhaust(&mut self) {
+        self.drain().await;
+        if self.stroke.is_doomed() {
+            self.world().pass(RENEWAL);
+            self.tick().await;
+            self.drain().await;
         }
+        self.stroke.calm();
     }
 
-    pub async fn turn(&mut self, turn: Turn) {
+    /// The end of all trouble at Google.
+    pub fn clear_faults(&mut self) {
+        let google = &self.people[0].world.google;
+        let waiting = google.faults();
+        for ordered in self.ordered.drain(..).filter(|ordered| ordered.has_struck(&waiting)) {
+            self.census.struck(ordered.0);
+        }
+        google.clear_faults();
+    }
+
+    pub async fn turn(&mut self, who: usize, turn: Turn) {
+        let world = &self.people[who].world;
         match turn {
-            Turn::AccessExpires => self.world.google.expire_access_tokens(EMAIL),
+            Turn::AccessExpires => world.google.expire_access_tokens(world.email),
             Turn::Revoke => {
-                self.world.google.revoke_grants(EMAIL);
-                self.world.google.expire_access_tokens(EMAIL);
+                world.google.revoke_grants(world.email);
+                world.google.expire_access_tokens(world.email);
             }
-            Turn::Reconnect => self.reconnect().await,
-            Turn::Repair => self.ask_for_repair().await,
+            Turn::Reconnect => {
+                self.clear_faults();
+                self.people[who].reconnect().await;
+            }
+            Turn::Repair => self.people[who].ask_for_repair().await,
         }
     }
 
-    /// The user consents anew.
-    pub async fn reconnect(&mut self) {
-        self.world.google.clear_faults();
-        self.world.connect().await;
-        self.enqueue(Job::Import { user: self.world.user, is_repair: false });
-    }
-
-    /// As the route does it.
-    pub async fn ask_for_repair(&self) {
-        let (user, now) = (self.world.user, self.world.clock.now());
-        let plan = |snapshot: &Snapshot| -> Result<Plan, store::Error> {
-            let status = snapshot.head.google.as_ref();
-            let status = status.filter(|status| !status.is_revoked && !status.is_importing(now));
-            let Some(status) = status else { return Ok(Plan::default()) };
-            let import_until = Some(now + IMPORT_LEASE);
-            let google =
-                GoogleStatus { import: domain::ImportFlag::Importing, import_until, ..status.clone() };
-            let wanted = Notice::Wanted(Job::Import { user, is_repair: true });
-            Ok(Plan::default().google(google).notice(wanted))
-        };
-        self.world.store.mutate(user, &[], now, plan).await.unwrap();
+    /// What was counted, with the calls at which the process died.
+    pub fn census(mut self) -> Census {
+        self.census.died(self.stroke.deaths());
+        self.census
     }
 }
 
-/// Why a run brought no end.
-enum Failed {
-    Death,
-    Error(sync::Error),
-}
-
-impl Failed {
-    /// When the message is handed out again.
-    fn wait(&self, receives: u32) -> TimeDelta {
-        match self {
-            Self::Death => VISIBILITY,
-            Self::Error(error) if !error.is_retryable() => TimeDelta::seconds(1),
-            Self::Error(error) => {
-                let asked = error.retry_after().unwrap_or_default().as_secs();
-                let grown = FIRST_WAIT * 4_i64.pow(receives.saturating_sub(1));
-                TimeDelta::seconds(grown.max(i64::try_from(asked).unwrap()).min(LONGEST_WAIT))
-            }
-        }
+/// What is to be done about a notification of a channel that is known.
+fn job(channel: &Channel, resource: &str) -> Job {
+    let user = channel.user;
+    if channel.is_replaced || channel.resource_id.is_none() {
+        return Job::StopStray { user, channel: channel.channel.clone(), resource: resource.to_owned() };
     }
-}
-
-/// Some call that writes.
-fn write(number: u16) -> &'static str {
-    ["calendar.events.insert", "calendar.events.update", "calendar.events.delete"][usize::from(number) % 3]
+    if channel.calendar.is_none() { Job::Poll { user } } else { Job::Pull { user } }
 }
 
 /// Takes notifications. They are looked at when the history has come to it.

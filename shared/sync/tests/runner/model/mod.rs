@@ -4,8 +4,10 @@
 //! A history is a list of steps made from a seed, and is carried out the same way each time: time is virtual, and only one thing happens at a time.
 //! One that fails is cut down to the steps that it takes.
 //!
-//! `MODEL_SEED` and `MODEL_COUNT` choose other and more histories than a plain `cargo test` runs.
+//! `cargo test` runs the first [`COUNT`] of them; `cargo run -p sync --example histories -- --seed 7 --count 10000` runs others.
 
+mod census;
+#[cfg(test)]
 mod found;
 mod here;
 mod history;
@@ -13,54 +15,94 @@ mod invariants;
 pub mod lab;
 mod ledger;
 pub mod luck;
+mod person;
 mod record;
 mod shape;
 mod sight;
 pub mod step;
 mod there;
+mod trouble;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// How many histories a plain `cargo test` runs: a second or two of CPU time each.
-const COUNT: u64 = 12;
+use census::Census;
 
-#[expect(clippy::disallowed_methods, reason = "how far a test goes is said from outside")]
-pub fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+/// How many histories a plain `cargo test` runs.
+pub const COUNT: u64 = 500;
+
+/// Unoptimised, the layers of a call take their room.
+const STACK: usize = 16 << 20;
+
+/// What has become of a campaign.
+pub struct Campaign {
+    count: u64,
+    /// Why those failed that did, by their seeds.
+    failed: BTreeMap<u64, String>,
+    census: Census,
 }
 
-#[test]
-fn random_histories_converge_and_lose_nothing() {
-    let (first, count) = (number("MODEL_SEED", 1), number("MODEL_COUNT", COUNT));
-    let (next, failed) = (AtomicU64::new(first), Mutex::new(BTreeMap::new()));
+/// Carries out the histories of `count` seeds, the first of which is `first`.
+pub fn campaign(first: u64, count: u64) -> Campaign {
+    let next = AtomicU64::new(first);
+    let campaign = Mutex::new(Campaign { count, failed: BTreeMap::new(), census: Census::default() });
     // Histories wait for sockets half of their time.
     let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| {
+            let worker = thread::Builder::new().stack_size(STACK);
+            let worker = worker.spawn_scoped(scope, || {
+                let mut census = Census::default();
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
                     if seed >= first + count {
                         break;
                     }
-                    if let Err(why) = history::run(&step::history(seed)) {
+                    if let Err(why) = history::run(&step::history(seed), &mut census) {
                         eprintln!("history {seed}: {why}");
-                        failed.lock().unwrap().insert(seed, why);
+                        campaign.lock().unwrap().failed.insert(seed, why);
                     }
                 }
+                campaign.lock().unwrap().census.add(census);
             });
+            worker.unwrap();
         }
     });
-    let failed = failed.into_inner().unwrap();
-    let Some(seed) = failed.keys().next() else { return };
-    let line = |(seed, why): (&u64, &String)| format!("{seed}: {}\n", why.lines().next().unwrap_or_default());
-    let all: String = failed.iter().map(line).collect();
-    let (steps, why) = history::shrunk(step::history(*seed));
-    panic!(
-        "{} of {count} histories failed:\n{all}MODEL_SEED={seed} MODEL_COUNT=1\n{steps:#?}\n{why}",
-        failed.len()
-    );
+    campaign.into_inner().unwrap()
+}
+
+impl Campaign {
+    /// Which histories failed, and the first one cut down to what it takes; `None` when all is well.
+    pub fn complaint(&self) -> Option<String> {
+        let seed = self.failed.keys().next()?;
+        let mut text = format!("{} of {} histories failed:\n", self.failed.len(), self.count);
+        for (seed, why) in &self.failed {
+            let _ = writeln!(text, "{seed}: {}", why.lines().next().unwrap_or_default());
+        }
+        let (history, why) = history::shrunk(step::history(*seed));
+        let _ = write!(text, "--seed {seed} --count 1\n{history:#?}\n{why}");
+        Some(text)
+    }
+
+    /// What should have happened somewhere in so many histories and did not.
+    pub fn missing(&self) -> Vec<String> {
+        self.census.missing()
+    }
+
+    /// What has happened, for people.
+    pub fn report(&self) -> String {
+        self.census.report()
+    }
+}
+
+#[test]
+fn random_histories_converge_and_lose_nothing() {
+    let campaign = campaign(1, COUNT);
+    if let Some(complaint) = campaign.complaint() {
+        panic!("{complaint}");
+    }
+    eprintln!("{}never: {:?}", campaign.report(), campaign.missing());
 }

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
-use domain::{EventTime, Priority, Record, Role, Shown};
+use domain::{EventTime, Home, Priority, Record, Role, Shown};
 use serde_json::Value;
 use store::{Issue, Position};
 
+use super::person::{Person, Place};
 use super::shape::{self, Time};
 use super::{here, there};
-use crate::world::{EMAIL, World};
 
 /// An occurrence as a person sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
+    /// The calendar; empty for the primary one.
+    pub calendar: String,
     pub start: String,
     pub end: String,
     pub title: String,
@@ -25,15 +27,27 @@ impl Row {
     pub fn root(&self) -> Option<&str> {
         shape::root_in(Some(&self.description))
     }
+
+    pub fn is_in(&self, place: &Place) -> bool {
+        self.calendar == name(&place.home)
+    }
 }
 
-fn row(time: Time, title: Option<&str>, description: Option<&str>, priority: &str) -> Row {
+fn name(home: &Home) -> &str {
+    match home {
+        Home::Primary => "",
+        Home::Other(calendar) => calendar,
+    }
+}
+
+fn row(home: &Home, time: Time, (title, description): (Option<&str>, Option<&str>), priority: &str) -> Row {
     let span = time.span();
     let text = |time: &EventTime| match time.date() {
         Some(date) => date.to_string(),
         None => time.instant().to_rfc3339_opts(SecondsFormat::Secs, true),
     };
     Row {
+        calendar: name(home).to_owned(),
         start: text(span.start()),
         end: text(span.end()),
         title: title.unwrap_or_default().to_owned(),
@@ -54,28 +68,27 @@ fn is_in_window(time: Time) -> bool {
 
 fn row_here(shown: &Shown) -> Option<Row> {
     let event = &shown.event;
-    let time = Time::of(&event.span);
-    let row = || row(time, event.title.as_deref(), event.description.as_deref(), event.priority.as_str());
-    is_in_window(time).then(row)
+    let (time, texts) = (Time::of(&event.span), (event.title.as_deref(), event.description.as_deref()));
+    is_in_window(time).then(|| row(&event.home(), time, texts, event.priority.as_str()))
 }
 
-fn row_there(event: &Value) -> Option<Row> {
-    let time = Time::of_google(event);
+fn row_there(place: &Place, event: &Value) -> Option<Row> {
+    let (time, texts) = (Time::of_google(event), (event["summary"].as_str(), event["description"].as_str()));
     let priority = event["extendedProperties"]["private"]["priority"].as_str();
     let priority = priority.unwrap_or(Priority::Unassigned.as_str());
-    is_in_window(time).then(|| row(time, event["summary"].as_str(), event["description"].as_str(), priority))
+    is_in_window(time).then(|| row(&place.home, time, texts, priority))
 }
 
 /// The grid here.
-pub async fn here(world: &World) -> Vec<Row> {
-    let shown = here::shown(world).await;
+pub async fn here(person: &Person) -> Vec<Row> {
+    let shown = here::shown(&person.world).await;
     let grid = shown.iter().filter(|shown| !shown.event.is_someday);
     sorted(grid.filter_map(row_here).collect())
 }
 
-/// The calendar there.
-pub fn there(world: &World) -> Vec<Row> {
-    sorted(there::seen(world).iter().filter_map(row_there).collect())
+/// The calendars there.
+pub fn there(person: &Person) -> Vec<Row> {
+    sorted(there::seen(person).iter().filter_map(|(place, event)| row_there(place, event)).collect())
 }
 
 fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
@@ -89,14 +102,15 @@ pub struct Sight {
     pub there: Vec<Row>,
     /// What is stored, tombstones included.
     pub records: Vec<Record>,
-    /// What Google keeps, deleted ones included.
-    pub events: Vec<Value>,
+    /// What Google keeps, deleted ones included, with the calendar that it is in.
+    pub events: Vec<(Home, Value)>,
     pub issues: Vec<Issue>,
     pub seq: u64,
 }
 
 impl Sight {
-    pub async fn of(world: &World) -> Self {
+    pub async fn of(person: &Person) -> Self {
+        let world = &person.world;
         let mut records: Vec<Record> = Vec::new();
         loop {
             let after = records.last().map(|record| Position::at(world.user, record));
@@ -106,11 +120,12 @@ impl Sight {
             }
             records.extend(more);
         }
+        let events = person.events();
         Self {
-            here: here(world).await,
-            there: there(world),
+            here: here(person).await,
+            there: there(person),
             records,
-            events: world.google.events(EMAIL, "primary").unwrap(),
+            events: events.into_iter().map(|(place, event)| (place.home.clone(), event)).collect(),
             issues: world.store.issues(world.user).await.unwrap(),
             seq: world.seq().await,
         }
@@ -129,15 +144,16 @@ impl Sight {
     }
 
     /// What Google keeps and shows.
-    pub fn events(&self) -> impl Iterator<Item = &Value> {
-        self.events.iter().filter(|event| event["status"] != "cancelled")
+    pub fn events(&self) -> impl Iterator<Item = (&Home, &Value)> {
+        let live = self.events.iter().filter(|(_, event)| event["status"] != "cancelled");
+        live.map(|(home, event)| (home, event))
     }
 
     /// All texts of live events, on both sides.
     pub fn texts(&self) -> BTreeSet<&str> {
         let here = self.live().flat_map(|record| [&record.event.title, &record.event.description]);
         let there =
-            self.events().flat_map(|event| [event["summary"].as_str(), event["description"].as_str()]);
+            self.events().flat_map(|(_, event)| [event["summary"].as_str(), event["description"].as_str()]);
         here.filter_map(|text| text.as_deref()).chain(there.flatten()).collect()
     }
 }

@@ -6,10 +6,28 @@ use std::fmt;
 use domain::Scope;
 use seam::Random;
 
+/// Who there is, and what then happens.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub cast: Cast,
+    pub steps: Vec<Step>,
+}
+
+/// How much there is of what a history is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cast {
+    /// Whether there is a second user, with an account of their own.
+    pub are_two: bool,
+    /// Whether everybody has two more calendars that are synced: one of their own, and one that they may only read.
+    pub has_calendars: bool,
+}
+
 /// A step, and the number that the texts it writes carry: it stays the same when other steps are taken out.
 #[derive(Clone)]
 pub struct Step {
     pub number: u16,
+    /// Whose it is, of those whom there are.
+    pub who: u8,
     pub what: What,
 }
 
@@ -61,8 +79,8 @@ pub enum Change {
     Delete,
     /// Here: to the someday list or back. At Google: out of the bin.
     Return,
-    /// At Google: to another calendar.
-    Move,
+    /// At Google: to another calendar of those that there are, one of which is not synced.
+    Move(u8),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +100,10 @@ pub enum Luck {
     Twice,
     /// The worker takes the second message first: another one of the user's that was sent late.
     OutOfOrder,
-    /// The process dies at its so manieth call to the outside, before it is made or after it has had its effect.
+    /// The process dies at its so manieth call that changes something outside, before it is made or after it has had its effect.
     Crash(u8, bool),
+    /// It dies of such a call of a kind, as soon as it comes to it, be it in a later run.
+    Doomed(u8, bool),
     /// The answer of its so manieth call is lost.
     Lost(u8),
     /// Its so manieth call is made twice.
@@ -102,19 +122,41 @@ pub enum PushLuck {
     Released,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What Google does to the next calls of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// 403 or 429, of a passing kind.
-    Throttled,
+    /// 403 `rateLimitExceeded`.
+    RateLimit,
+    /// 403 `userRateLimitExceeded`.
+    UserRateLimit,
+    /// 429.
+    TooManyRequests,
     /// 403 `quotaExceeded`: no writes for a while.
     WritesLocked,
+    /// 403 `dailyLimitExceeded`: of the project, not of the user.
+    ProjectLimit,
+    /// 403 `insufficientPermissions`: consent does not cover it any more.
+    ScopeMissing,
+    /// 403 `forbidden`, of one event.
+    Forbidden,
+    /// 503.
     Unavailable,
+    /// 500.
+    Broken,
+    /// 409 `conflict`.
+    Conflict,
     /// 412 although nothing has changed.
     Stale,
+    /// 400 because of `sequence`.
+    Sequence,
     /// The write happens and the answer does not come.
     CommittedThenDropped,
     /// The write happens and the answer is an error.
     CommittedThenFailed,
+    /// The write happens and the answer breaks off.
+    CommittedThenCut,
+    /// Nothing happens and no answer comes.
+    Dropped,
     /// The token endpoint fails.
     TokenEndpoint,
     /// 410.
@@ -144,17 +186,21 @@ pub enum Turn {
 
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>3} {:?}", self.number, self.what)
+        let Self { number, who, what } = self;
+        let who = ["", "the other one: "][usize::from(*who) % 2];
+        write!(f, "{number:>3} {who}{what:?}")
     }
 }
 
-/// A history: what there was before connecting, and what then happened.
-pub fn history(seed: u64) -> Vec<Step> {
+/// The history that a seed stands for.
+pub fn history(seed: u64) -> History {
     let dice = Dice(Random::seeded(seed));
-    let length = 8 + dice.below(14);
-    let whats = std::iter::repeat_with(|| dice.what());
+    let cast = Cast { are_two: dice.below(4) == 0, has_calendars: dice.below(3) == 0 };
+    let length = 8 + dice.below(if cast.are_two { 20 } else { 14 });
+    let whats = std::iter::repeat_with(|| (if cast.are_two { dice.byte(2) } else { 0 }, dice.what()));
     let steps = whats.take(length).zip(1..);
-    steps.map(|(what, number)| Step { number, what }).collect()
+    let steps = steps.map(|((who, what), number)| Step { number, who, what });
+    History { cast, steps: steps.collect() }
 }
 
 struct Dice(Random);
@@ -216,7 +262,7 @@ impl Dice {
             30 => Change::Never,
             31..33 => Change::Other(self.byte(3)),
             33..38 => Change::Delete,
-            38 if !is_here => Change::Move,
+            38 if !is_here => Change::Move(self.byte(6)),
             _ => Change::Return,
         };
         let scope = self.pick(&[Scope::This, Scope::This, Scope::Following, Scope::All]);
@@ -224,25 +270,41 @@ impl Dice {
     }
 
     fn luck(&self) -> Luck {
-        match self.below(13) {
-            0..5 => Luck::Good,
-            12 => Luck::Short,
+        match self.below(14) {
+            0..4 => Luck::Good,
+            4 => Luck::Short,
             5 => Luck::Twice,
             6 => Luck::OutOfOrder,
-            7..10 => Luck::Crash(self.byte(24), self.below(2) == 0),
-            10 => Luck::Lost(self.byte(24)),
+            7..9 => Luck::Crash(self.byte(8), self.below(2) == 0),
+            9..12 => Luck::Doomed(self.byte(24), self.below(2) == 0),
+            12 => Luck::Lost(self.byte(24)),
             _ => Luck::Repeated(self.byte(24)),
         }
     }
 
+    /// What only strikes writes is drawn more often: there are fewer of them.
     fn trouble(&self) -> Trouble {
+        if self.below(3) == 0 {
+            return self.pick(&[
+                Trouble::Forbidden,
+                Trouble::Conflict,
+                Trouble::Stale,
+                Trouble::Sequence,
+                Trouble::CommittedThenDropped,
+                Trouble::CommittedThenFailed,
+                Trouble::CommittedThenCut,
+            ]);
+        }
         self.pick(&[
-            Trouble::Throttled,
+            Trouble::RateLimit,
+            Trouble::UserRateLimit,
+            Trouble::TooManyRequests,
             Trouble::WritesLocked,
+            Trouble::ProjectLimit,
+            Trouble::ScopeMissing,
             Trouble::Unavailable,
-            Trouble::Stale,
-            Trouble::CommittedThenDropped,
-            Trouble::CommittedThenFailed,
+            Trouble::Broken,
+            Trouble::Dropped,
             Trouble::TokenEndpoint,
             Trouble::TokenSpent,
             Trouble::TokenRefused,
