@@ -27,7 +27,7 @@ pub struct Browser {
     /// Who signed in last.
     email: String,
     /// Everything that it was answered.
-    transcript: Transcript,
+    pub(crate) transcript: Transcript,
 }
 
 impl Browser {

@@ -1,6 +1,7 @@
 //! A page's socket, and where its client is.
 
 use futures_util::{SinkExt, StreamExt};
+use local::Transcript;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -18,6 +19,7 @@ const FRAME_LIMIT: usize = 32 * 1024;
 /// An open socket.
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    transcript: Transcript,
     /// Where the last frame led.
     pub cursor: Option<String>,
 }
@@ -32,13 +34,13 @@ impl Socket {
     ///
     /// # Panics
     /// If it fails in any other way.
-    pub async fn connect(ticket: &Value, origin: &str) -> Result<Self, u16> {
+    pub async fn connect(browser: &Browser, ticket: &Value, origin: &str) -> Result<Self, u16> {
         let text = |name: &str| ticket[name].as_str().expect("a ticket");
         let url = format!("{}?ticket={}", text("url"), text("ticket"));
         let mut request = url.into_client_request().expect("an address");
         request.headers_mut().insert("origin", origin.parse().expect("an origin"));
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self { stream, cursor: None }),
+            Ok((stream, _)) => Ok(Self { stream, transcript: browser.transcript.clone(), cursor: None }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -49,7 +51,8 @@ impl Socket {
     /// # Panics
     /// If it is refused.
     pub async fn open(browser: &Browser, cursor: Option<&str>) -> (Self, Vec<Value>) {
-        let mut socket = Self::connect(&Self::ticket(browser).await, WEB_URL).await.expect("it is let in");
+        let mut socket =
+            Self::connect(browser, &Self::ticket(browser).await, WEB_URL).await.expect("it is let in");
         let missed = socket.hello(cursor).await;
         (socket, missed)
     }
@@ -78,6 +81,7 @@ impl Socket {
         match tokio::time::timeout(PATIENCE, self.stream.next()).await {
             Ok(Some(Ok(Message::Text(text)))) => {
                 assert!(text.len() < FRAME_LIMIT, "a frame of {} bytes", text.len());
+                self.transcript.add(text.to_string());
                 let frame: Value = serde_json::from_str(&text).expect("a frame is JSON");
                 let leads_to = frame["cursor"].as_str().or(frame["id"].as_str());
                 self.cursor = leads_to.map(str::to_owned).or(self.cursor.take());

@@ -64,11 +64,11 @@ async fn only_a_ticket_and_a_page_of_ours_open_a_socket() {
     let browser = app.person().await;
     app.browser().call(Method::POST, "/api/realtime/ticket", None).await.is(401);
     let view = Socket::ticket(&browser).await;
-    assert_eq!(Socket::connect(&view, "https://evil.example").await.err(), Some(403));
-    let _open = Socket::connect(&view, WEB_URL).await.unwrap();
-    assert_eq!(Socket::connect(&view, WEB_URL).await.err(), Some(401));
+    assert_eq!(Socket::connect(&browser, &view, "https://evil.example").await.err(), Some(403));
+    let _open = Socket::connect(&browser, &view, WEB_URL).await.unwrap();
+    assert_eq!(Socket::connect(&browser, &view, WEB_URL).await.err(), Some(401));
     let forged = json!({ "url": view["url"], "ticket": "guessed" });
-    assert_eq!(Socket::connect(&forged, WEB_URL).await.err(), Some(401));
+    assert_eq!(Socket::connect(&browser, &forged, WEB_URL).await.err(), Some(401));
 }
 
 #[tokio::test]
@@ -80,6 +80,6 @@ async fn signing_out_closes_the_sockets_of_the_session() {
     browser.sign_out().await.is(200);
     assert_eq!(socket.frame("BYE").await, json!({ "type": "BYE" }));
     socket.ending().await;
-    assert_eq!(Socket::connect(&ticket, WEB_URL).await.err(), Some(401));
+    assert_eq!(Socket::connect(&browser, &ticket, WEB_URL).await.err(), Some(401));
     eventually("no socket is open", || async { app.cloud().sockets().is_empty().then_some(()) }).await;
 }

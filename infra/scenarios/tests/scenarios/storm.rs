@@ -189,7 +189,7 @@ async fn a_storm_of_reconnects_while_much_happens_misses_nothing() {
     let (mut client, mut tab) = (Client::default(), Tab::default());
     let (mut whole_answers, mut start) = (0, None);
     for round in 0..RECONNECTS {
-        let mut socket = Socket::connect(&Socket::ticket(&browser).await, WEB_URL).await.unwrap();
+        let mut socket = Socket::connect(&browser, &Socket::ticket(&browser).await, WEB_URL).await.unwrap();
         // What was overtaken on the last connection went with it.
         line.overtaken = None;
         let stream = tab.open(&browser).await;
