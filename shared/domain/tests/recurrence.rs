@@ -266,7 +266,7 @@ fn garbage() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, max_global_rejects: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_before_a_slot_and_what_is_from_it_on_are_the_whole_series(series in any_series(), at in 0_usize..60) {

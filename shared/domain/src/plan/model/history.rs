@@ -448,7 +448,7 @@ fn live_through(starts: &[Start], acts: &[Act], is_connected: bool) -> TestCaseR
     Ok(())
 }
 
-const CASES: u32 = 5_000;
+const CASES: u32 = 20_000;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
