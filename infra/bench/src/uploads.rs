@@ -1,19 +1,15 @@
 //! What it costs to send very many events in one request.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use local::Cloud;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{cost, median, process};
+use crate::cost::{self, Cost};
 
 /// How many events a request has. API Gateway takes requests of 10 MB and waits thirty seconds for the answer.
 const SIZES: [usize; 4] = [100, 500, 1_000, 5_000];
 const TIMES: usize = 3;
-/// How long the cloud may take to come to rest.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Prints a table: how long the answer takes, and what it costs.
 ///
@@ -24,25 +20,16 @@ pub async fn report(cloud: &Cloud) -> anyhow::Result<()> {
     println!("|---|---|---|---|---|");
     for size in SIZES {
         let user = cost::sign_up(cloud, &format!("upload{size}@example.com")).await?;
-        let (mut times, mut cpu_ms, mut trips, mut units) = (vec![], vec![], 0, 0.0);
-        for time in 0..TIMES {
+        let upload = |time| {
             let body: Value = (0..size).map(|n| event(time * size + n)).collect();
-            cloud.clear_journal();
-            let pid = cloud.processes("event")?.first().context("the function has no process")?.pid;
-            let (begun, before) = (Instant::now(), process::cpu(pid)?);
-            cost::send(cloud, &user.client, &(Method::POST, "/api/event".into(), body)).await?;
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
-            cpu_ms.push((process::cpu(pid)? - before).as_secs_f64() * 1e3);
-            cloud.quiesce(PATIENCE).await?;
-            let journal = cloud.journal();
-            let entry = journal.iter().find(|entry| entry.function == "event").context("it was invoked")?;
-            trips = entry.round_trips().unwrap_or_default();
-            units = entry.write_units().unwrap_or_default();
-        }
+            (Method::POST, "/api/event".into(), body)
+        };
+        let Cost { trips, write_units, cpu_ms, latency_ms, .. } =
+            cost::cost_of(cloud, &user.client, "event", (0..TIMES).map(upload)).await?;
         let all = (Method::GET, "/api/event".into(), Value::Null);
         let listed: Vec<Value> = cost::send(cloud, &user.client, &all).await?.json().await?;
         ensure!(listed.len() == TIMES * size, "{} events of {} are listed", listed.len(), TIMES * size);
-        println!("| {size} | {:.0} | {:.0} | {trips} | {units} |", median(times), median(cpu_ms));
+        println!("| {size} | {latency_ms:.0} | {cpu_ms:.0} | {trips} | {write_units} |");
     }
     Ok(())
 }
