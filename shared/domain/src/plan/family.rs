@@ -233,11 +233,13 @@ pub(super) fn exception_record(
     Record { is_deleted, ..Record::new(event, role, link) }
 }
 
-/// The id for what leaves a series at the occurrence `id`: the same, so that a repeated request meets it and changes nothing. When there is a series
-/// of that id already, which left before the rule was prolonged, or nobody has asked for the occurrence by this id: another.
+/// The id for what leaves a series at the occurrence `id`: the same, so that a repeated request meets it and changes nothing. Another, when nobody has
+/// asked for the occurrence by this id, or when what left before still bears it: a series, if the rule was prolonged since; a single
+/// event whose deletion Google has yet to learn of, if somebody there has brought the occurrence back.
 pub(super) fn id_apart(records: &Records, base: &Record, id: EventId, is_asked: bool) -> EventId {
-    let is_free = records.get(Address::Series(Tag::of(id))).and_then(Record::series).is_none();
-    if is_free && is_asked {
+    let is_series = records.get(Address::Series(Tag::of(id))).and_then(Record::series).is_some();
+    let is_single = records.get(Address::Single(id)).is_some_and(|left| !left.is_deleted || left.is_dirty);
+    if is_asked && !is_series && !is_single {
         return id;
     }
     EventId::new(digest(&[id.as_bytes(), &base.rev.to_be_bytes()]))

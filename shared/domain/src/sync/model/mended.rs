@@ -169,3 +169,17 @@ fn a_series_with_a_cancelled_occurrence_is_deleted_on_both_sides_and_restored_at
         there(0, Edit::Restore, 7),
     ]);
 }
+
+#[test]
+fn an_occurrence_that_left_its_series_is_deleted_comes_back_at_google_and_the_series_is_split_there() {
+    comes_out_right(&[
+        new_there(2),
+        Act::Agree,
+        here(112, Scope::This, Edit::Recur(None), 3),
+        there(143, Edit::Rename, 4),
+        Act::Agree,
+        here(90, Scope::This, Edit::Delete, 6),
+        there(216, Edit::Rename, 7),
+        here(55, Scope::Following, Edit::Restore, 8),
+    ]);
+}
