@@ -156,7 +156,7 @@ impl ChangeView {
 }
 
 fn exceptions(id: EventId, series: &Series) -> Vec<EventId> {
-    series.exceptions.iter().map(|slot| EventId::of_occurrence(Tag::of(id), *slot)).collect()
+    series.exceptions.iter().map(|slot| series.id_of(id, *slot)).collect()
 }
 
 #[cfg(test)]

@@ -130,6 +130,14 @@ impl Record {
         }
     }
 
+    /// What a traversal that has seen Google's copy of it has noted ([`crate::sync::Theirs::mark`]).
+    pub fn mark(&self) -> EventId {
+        match &self.role {
+            Role::Single | Role::Series(_) => self.event.id,
+            Role::Exception { series, slot } => EventId::of_occurrence_again(Tag::of(*series), *slot),
+        }
+    }
+
     /// What makes it a series, if it is one and is not deleted.
     pub fn series(&self) -> Option<&Series> {
         match &self.role {
@@ -142,13 +150,13 @@ impl Record {
     pub fn weight(&self) -> usize {
         /// The fields that are never long, and their names.
         const FIXED: usize = 1_000;
-        /// Of an exception in the list of its series.
+        /// Of a slot that its series lists.
         const SLOT: usize = 10;
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let role = match &self.role {
             Role::Series(series) => {
                 let lines: usize = series.recurrence.lines().iter().map(String::len).sum();
-                lines + SLOT * series.exceptions.len()
+                lines + SLOT * (series.exceptions.len() + series.left.len())
             }
             Role::Single | Role::Exception { .. } => 0,
         };

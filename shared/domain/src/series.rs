@@ -28,6 +28,10 @@ pub struct Series {
     /// Slots whose occurrence is stored on its own, or is cancelled. What is stored for a slot that is not listed here does not count.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "joined")]
     pub exceptions: BTreeSet<Slot>,
+    /// Slots whose occurrence left the series and took its id along. If the slot has one again, because the rule was prolonged or somebody at Google
+    /// has brought it back, that one has an id of its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "joined")]
+    pub left: BTreeSet<Slot>,
 }
 
 /// What a stored event is in the calendar.
@@ -91,7 +95,19 @@ impl Series {
             return Err(Refusal::field("recurrence.rule", "makes no occurrence"));
         }
         let last = pattern.last();
-        Ok(Self { zone, recurrence, last, exceptions })
+        Ok(Self { zone, recurrence, last, exceptions, left: BTreeSet::new() })
+    }
+
+    /// The id of its occurrence in a slot. `series` is its own.
+    pub fn id_of(&self, series: EventId, slot: Slot) -> EventId {
+        self.tagged_id(Tag::of(series), slot)
+    }
+
+    fn tagged_id(&self, tag: Tag, slot: Slot) -> EventId {
+        match self.left.contains(&slot) {
+            true => EventId::of_occurrence_again(tag, slot),
+            false => EventId::of_occurrence(tag, slot),
+        }
     }
 
     /// What its slots are computed from. `event` is the series' own.
@@ -121,7 +137,7 @@ impl Series {
     /// The occurrence in a slot of the series with this tag, which is known so that it need not be computed for each.
     fn tagged(&self, tag: Tag, event: &Event, slot: Slot) -> Event {
         let google_id = event.google_id.as_ref().map(|id| id.of_occurrence(slot));
-        let id = EventId::of_occurrence(tag, slot);
+        let id = self.tagged_id(tag, slot);
         Event { id, google_id, span: self.span(event, slot), ..event.clone() }
     }
 

@@ -16,6 +16,8 @@ use crate::{EventId, EventTime, Refusal};
 const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap();
 /// Set in the slot of a date, clear in that of an instant.
 const IS_DATE: u64 = 1 << 39;
+/// Set in the id of an occurrence whose plain id belongs to what left its slot. No slot comes so far.
+const IS_AGAIN: u64 = 1 << 38;
 const BYTES: usize = 5;
 /// The days from the first slot to the end of the year 9999.
 const DAYS: u64 = 2_958_464;
@@ -83,7 +85,7 @@ impl Slot {
     pub fn at(instant: DateTime<Utc>) -> Option<Self> {
         let epoch = EPOCH.and_time(chrono::NaiveTime::MIN).and_utc();
         let seconds = u64::try_from(instant.timestamp() - epoch.timestamp()).ok()?;
-        (seconds < IS_DATE).then_some(Self(seconds))
+        (seconds < IS_AGAIN).then_some(Self(seconds))
     }
 
     /// The slot of a date. `None` before 1900.
@@ -180,13 +182,28 @@ impl EventId {
         Self::new(bytes)
     }
 
+    /// The id of the occurrence in a slot that an event has left, which took the plain id along.
+    pub fn of_occurrence_again(tag: Tag, slot: Slot) -> Self {
+        Self::of_occurrence(tag, Slot(slot.0 | IS_AGAIN))
+    }
+
     /// The tag and the slot, should this be the id of an occurrence. Whether it is one shows when the series is looked up.
     pub fn as_occurrence(&self) -> (Tag, Slot) {
+        let (tag, slot) = self.parts();
+        (tag, Slot(slot & !IS_AGAIN))
+    }
+
+    /// Whether it is the id of an occurrence in a slot that an event has left, should it be that of an occurrence.
+    pub fn is_again(&self) -> bool {
+        self.parts().1 & IS_AGAIN != 0
+    }
+
+    fn parts(&self) -> (Tag, u64) {
         let bytes = self.as_bytes();
         let (mut tag, mut slot) = ([0; 7], [0; 8]);
         tag.copy_from_slice(&bytes[..7]);
         slot[8 - BYTES..].copy_from_slice(&bytes[7..]);
-        (Tag(tag), Slot(u64::from_be_bytes(slot)))
+        (Tag(tag), u64::from_be_bytes(slot))
     }
 }
 
@@ -212,7 +229,9 @@ mod tests {
         fn an_occurrence_id_leads_back_to_its_series_and_slot(id: [u8; 12], seconds in 0u64..1 << 38, is_date: bool) {
             let tag = Tag::of(EventId::new(id));
             let slot = if is_date { Slot(IS_DATE | (seconds % 3_000_000)) } else { Slot(seconds) };
-            prop_assert_eq!(EventId::of_occurrence(tag, slot).as_occurrence(), (tag, slot));
+            let (first, second) = (EventId::of_occurrence(tag, slot), EventId::of_occurrence_again(tag, slot));
+            prop_assert_eq!([first, second].map(|id| id.as_occurrence()), [(tag, slot); 2]);
+            prop_assert_eq!([first, second].map(|id| id.is_again()), [false, true]);
             prop_assert_eq!(slot.to_string().parse::<Slot>().unwrap(), slot);
             let again = if is_date { Slot::on(slot.date().unwrap()) } else { Slot::at(slot.instant()) };
             prop_assert_eq!(again, Some(slot));

@@ -3,7 +3,7 @@
 //! Nobody outside has to know whether an id is that of a single event, of a series, or of an occurrence: all places where it could lead are read at
 //! once ([`Stored::addresses`]), and what is found there says what it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Address, Event, EventId, Record, Recurs, Role, Series, Shown, Slot, Steps, Tag};
 
@@ -35,6 +35,15 @@ impl Records {
     /// Notes what would be stored after these steps, for planning on top of them.
     pub fn apply(&mut self, steps: &Steps) {
         steps.changes().for_each(|change| self.insert(change.record.clone()));
+    }
+
+    /// The slots that events have left of what was a series under this id before, as far as that is remembered.
+    pub(crate) fn left_before(&self, id: EventId) -> BTreeSet<Slot> {
+        let before = self.get(Address::Series(Tag::of(id))).filter(|record| record.event.id == id);
+        match before.map(|record| &record.role) {
+            Some(Role::Series(series)) => series.left.clone(),
+            _ => BTreeSet::new(),
+        }
     }
 
     /// Whether what is stored in the place of this role counts: always, unless it is an exception and its series does not list it.
@@ -103,6 +112,8 @@ impl Stored {
             return Self::Single(single.clone());
         }
         let family = at(Address::Series(tag)).and_then(|base| Family::among(base, records));
+        // What left the slot has taken the plain id along, whatever has become of it.
+        let family = family.filter(|family| id.is_again() || !family.series.left.contains(&slot));
         if let Some(family) = family.as_ref().filter(|family| family.shows(slot)) {
             return Self::Occurrence(family.clone(), slot);
         }
@@ -163,7 +174,7 @@ impl Family {
 
     /// The id of the occurrence in a slot.
     pub fn id_of(&self, slot: Slot) -> EventId {
-        EventId::of_occurrence(Tag::of(self.base.event.id), slot)
+        self.series.id_of(self.base.event.id, slot)
     }
 
     /// Whether there is an occurrence in the slot, or was until it was cancelled.

@@ -191,7 +191,7 @@ fn chunks(mut events: &[Theirs]) -> Vec<&[Theirs]> {
         let mut ids = BTreeSet::new();
         let fits = events.iter().take(Plan::LIMIT).take_while(|theirs| {
             bytes += theirs.copy().map_or(0, |copy| copy.link.raw.len());
-            bytes <= BYTES && ids.insert(theirs.id())
+            bytes <= BYTES && ids.insert(theirs.mark())
         });
         // One that is too large on its own must go alone.
         let (chunk, rest) = events.split_at(fits.count().max(1));

@@ -41,7 +41,7 @@ impl Sync {
         let homes = homes(account, import);
         let expected: Vec<&Record> = records.iter().filter(|record| is_expected(record, &homes)).collect();
         let missing: Vec<&Record> =
-            expected.iter().copied().filter(|record| !seen.contains(&record.event.id)).collect();
+            expected.iter().copied().filter(|record| !seen.contains(&record.mark())).collect();
         let next = Import {
             after: Some(last),
             expected: import.expected + count(&expected),
@@ -51,7 +51,7 @@ impl Sync {
         if is_suspicious(&next) && !import.is_second {
             return self.read_again(account, import, &next).await;
         }
-        let shown = records.iter().filter(|record| record.is_deleted && seen.contains(&record.event.id));
+        let shown = records.iter().filter(|record| record.is_deleted && seen.contains(&record.mark()));
         let shown: Vec<Address> = shown.map(Record::address).collect();
         let confirmed = self.confirm_missing(account, &missing).await?;
         self.take_step(account, next, &records, (&confirmed, &shown)).await

@@ -98,7 +98,7 @@ impl Sync {
         }
         let now = self.clock.now();
         let unreadable = sorted.unreadable.iter().map(|entry| entry.id);
-        let seen: Vec<EventId> = sorted.events.iter().map(Theirs::id).chain(unreadable).collect();
+        let seen: Vec<EventId> = sorted.events.iter().map(Theirs::mark).chain(unreadable).collect();
         let origin = if import.is_repair { Origin::Google } else { Origin::GoogleImport };
         let mark = (next.calendar.as_str(), import.traversal, pages);
         let calendars = u32::try_from(import.pending.len() + import.read.len()).unwrap_or(u32::MAX);

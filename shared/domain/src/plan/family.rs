@@ -7,8 +7,8 @@ use chrono::{NaiveDateTime, NaiveTime, TimeDelta};
 use super::new_event;
 use crate::id::digest;
 use crate::{
-    Address, Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Record, Records,
-    Recurrence, Refusal, Repeat, Role, Series, Slot, Span, Tag, Zone,
+    Address, Change, Draft, Event, EventId, EventTime, Family, GoogleEventId, Link, Pattern, Record, Records,
+    Recurrence, Refusal, Repeat, Role, Series, Slot, Span, Tag, Views, Zone,
 };
 
 /// An edit of a whole series, as the difference between what was shown and what is wanted instead. What the user left as it was stays as it is
@@ -192,7 +192,8 @@ fn carried(
     moved: &Move,
 ) -> Result<Vec<Record>, Refusal> {
     let old = &family.series;
-    let mut series = Series::new(&event, zone, recurrence, BTreeSet::new())?;
+    let made = Series::new(&event, zone, recurrence, BTreeSet::new())?;
+    let mut series = Series { left: old.left.clone(), ..made };
     let mut exceptions = BTreeMap::new();
     for slot in &old.exceptions {
         let Some(place) = moved.slot(*slot).filter(|place| series.pattern(&event).contains(*place)) else {
@@ -210,22 +211,22 @@ fn carried(
         // Google's copy is that of the place.
         let stored = family.exceptions.get(&place);
         let is_deleted = family.is_cancelled(*slot);
-        exceptions.insert(place, exception_record(&event, place, exception, stored, is_deleted));
+        exceptions.insert(place, exception_record((&event, &series), place, exception, stored, is_deleted));
     }
     series.exceptions = exceptions.keys().copied().collect();
     let base = Record::new(event, Role::Series(series), family.base.link.clone());
     Ok(std::iter::once(base).chain(exceptions.into_values()).collect())
 }
 
-/// An exception's record under the series `base`.
+/// An exception's record under the series of this event.
 pub(super) fn exception_record(
-    base: &Event,
+    (base, series): (&Event, &Series),
     slot: Slot,
     event: Event,
     stored: Option<&Record>,
     is_deleted: bool,
 ) -> Record {
-    let id = EventId::of_occurrence(Tag::of(base.id), slot);
+    let id = series.id_of(base.id, slot);
     let at_google = base.google_id.as_ref().filter(|_| !event.is_someday).map(|id| id.of_occurrence(slot));
     let event = Event { id, google_id: at_google, ..event };
     let role = Role::Exception { series: base.id, slot };
@@ -233,16 +234,34 @@ pub(super) fn exception_record(
     Record { is_deleted, ..Record::new(event, role, link) }
 }
 
-/// The id for what leaves a series at the occurrence `id`: the same, so that a repeated request meets it and changes nothing. Another, when nobody has
-/// asked for the occurrence by this id, or when what left before still bears it: a series, if the rule was prolonged since; a single
-/// event whose deletion Google has yet to learn of, if somebody there has brought the occurrence back.
-pub(super) fn id_apart(records: &Records, base: &Record, id: EventId, is_asked: bool) -> EventId {
-    let is_series = records.get(Address::Series(Tag::of(id))).and_then(Record::series).is_some();
-    let is_single = records.get(Address::Single(id)).is_some_and(|left| !left.is_deleted || left.is_dirty);
-    if is_asked && !is_series && !is_single {
-        return id;
+/// The id for what leaves a series at a slot: the occurrence's plain one, so that a repeated request meets it and changes nothing. Another, when nobody has
+/// asked for it by that id, which also is so when something has left the slot before.
+pub(super) fn id_apart(base: &Record, slot: Slot, asked: Option<EventId>) -> EventId {
+    let plain = EventId::of_occurrence(Tag::of(base.event.id), slot);
+    if asked == Some(plain) {
+        return plain;
     }
-    EventId::new(digest(&[id.as_bytes(), &base.rev.to_be_bytes()]))
+    EventId::new(digest(&[plain.as_bytes(), &base.rev.to_be_bytes()]))
+}
+
+/// The family when the occurrence in a slot has left it under the id `id`.
+pub(super) fn left_by(family: &Family, slot: Slot, id: EventId) -> Family {
+    let mut family = family.clone();
+    if id == EventId::of_occurrence(Tag::of(family.base.event.id), slot) {
+        family.series.left.insert(slot);
+        family.base.role = Role::Series(family.series.clone());
+    }
+    family
+}
+
+/// That an event has taken the id of an occurrence along which its series has no more, or which ended with it. No client can see that.
+pub(super) fn taken_along(records: &Records, id: EventId) -> Option<Change> {
+    let (tag, slot) = id.as_occurrence();
+    let record = records.get(Address::Series(tag)).filter(|_| !id.is_again())?;
+    let Role::Series(series) = &record.role else { return None };
+    let mut series = series.clone();
+    let role = series.left.insert(slot).then_some(Role::Series(series))?;
+    Some(Change { record: Record { role, ..record.clone() }, views: Views::default() })
 }
 
 /// What is left of a series that ends before a slot; none if nothing is.
@@ -250,7 +269,8 @@ pub(super) fn head(family: &Family, slot: Slot) -> Result<Option<Family>, Refusa
     let Family { base, series, exceptions } = family;
     let Some(recurrence) = series.pattern(&base.event).before(slot) else { return Ok(None) };
     let listed = series.exceptions.range(..slot).copied().collect();
-    let series = Series::new(&base.event, series.zone, recurrence, listed)?;
+    let head = Series::new(&base.event, series.zone, recurrence, listed)?;
+    let series = Series { left: series.left.clone(), ..head };
     let exceptions = exceptions.range(..slot).map(|(slot, record)| (*slot, record.clone())).collect();
     let base = Record { role: Role::Series(series.clone()), ..base.clone() };
     Ok(Some(Family { base, series, exceptions }))
@@ -261,16 +281,17 @@ pub(super) fn tail(family: &Family, slot: Slot, id: EventId, draft: &Draft) -> R
     let rest = from(family, slot, draft)?;
     let google_id = (!rest.base.event.is_someday).then(|| GoogleEventId::of(rest.base.event.home(), id));
     let event = Event { id, google_id, ..rest.base.event };
+    let series = Series { left: BTreeSet::new(), ..rest.series };
     let exceptions = rest
         .exceptions
         .into_iter()
         .map(|(slot, record)| {
             let is_deleted = record.is_deleted;
-            (slot, exception_record(&event, slot, record.event, None, is_deleted))
+            (slot, exception_record((&event, &series), slot, record.event, None, is_deleted))
         })
         .collect();
-    let base = Record::new(event, Role::Series(rest.series.clone()), None);
-    Ok(Family { base, series: rest.series, exceptions })
+    let base = Record::new(event, Role::Series(series.clone()), None);
+    Ok(Family { base, series, exceptions })
 }
 
 /// The same series, starting with one of its slots. When the draft brings another rule, nothing of the old one is continued: what it takes to do so
@@ -284,7 +305,8 @@ pub(super) fn from(family: &Family, slot: Slot, draft: &Draft) -> Result<Family,
         _ => pattern.from(slot).ok_or_else(|| Refusal::field("recurrence.rule", "makes no occurrence"))?,
     };
     let listed = series.exceptions.range(slot..).copied().collect();
-    let series = Series::new(&event, series.zone, recurrence, listed)?;
+    let rest = Series::new(&event, series.zone, recurrence, listed)?;
+    let series = Series { left: series.left.clone(), ..rest };
     let base = Record { role: Role::Series(series.clone()), event, ..base.clone() };
     let exceptions = exceptions.range(slot..).map(|(slot, record)| (*slot, record.clone())).collect();
     Ok(Family { base, series, exceptions })
@@ -312,12 +334,14 @@ pub(super) fn new_series(
     draft: &Draft,
     link: Option<Link>,
     zone: Option<Zone>,
+    records: &Records,
 ) -> Result<Vec<Record>, Refusal> {
     let Repeat::Series(recurrence) = &draft.repeat else {
         return Ok(vec![Record::new(event, Role::Single, link)]);
     };
     let zone = draft.zone.or(zone).unwrap_or_else(|| event.span.start().zone());
-    let series = Series::new(&event, zone, recurrence.clone(), BTreeSet::new())?;
+    let made = Series::new(&event, zone, recurrence.clone(), BTreeSet::new())?;
+    let series = Series { left: records.left_before(event.id), ..made };
     Ok(vec![Record::new(event, Role::Series(series), link)])
 }
 

@@ -25,7 +25,7 @@
 //! * the whole series was put aside, with the times of the list into which it was dropped, or moved by its own id with a rule that moved along;
 //! * all of a series was edited at an exception whose slot it lost by that: the exception's own texts count as edited;
 //! * one occurrence was deleted by the series' own id, which then stands for the next; or left a someday series for the grid by that id;
-//! * a series that was split and then prolonged was split at the same slot again: the request meets what left first.
+//! * an occurrence leaves a slot that another has left before: it leaves again.
 //!
 //! The store itself never sends one again that was written.
 //!

@@ -53,6 +53,7 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
     }
     let between = |old: &[&Record], wanted| Steps::between(old, wanted, records, context);
     let is_former = matches!(stored, Stored::Former(..));
+    let asked = Some(draft.id()).filter(|_| !is_former);
     let steps = match meaning::saving(&stored, draft, scope) {
         Saving::Nothing => Steps::none(),
         Saving::Single | Saving::Series => return alone(records, &stored, draft, context),
@@ -61,13 +62,14 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             between(&[&family.base], family::with_exception(family, exception))
         }
         Saving::Detached(family, slot) => {
-            let mut wanted = family::with_exception(family, cancelled(family, slot));
-            let id = family::id_apart(records, &family.base, draft.id(), true);
+            let id = family::id_apart(&family.base, slot, asked);
+            let left = family::left_by(family, slot, id);
+            let mut wanted = family::with_exception(&left, cancelled(&left, slot));
             let event = new_event(draft, id, None, context.now);
             // It stays in the calendar that it was in.
             let of = || GoogleEventId::of(family.base.event.home(), id);
             let event = Event { google_id: event.google_id.as_ref().map(|_| of()), ..event };
-            wanted.extend(family::new_series(event, draft, None, Some(family.series.zone))?);
+            wanted.extend(family::new_series(event, draft, None, Some(family.series.zone), records)?);
             between(&[&family.base], wanted)
         }
         Saving::Whole(family, _) if is_former => between(
@@ -90,7 +92,7 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             between(&all(family), vec![family::as_single(family, draft, context.now)])
         }
         Saving::Tail(family, slot) => {
-            let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
+            let id = family::id_apart(&family.base, slot, asked);
             let (at, draft) = match is_former {
                 true => (None, stale(draft, family.series.span(&family.base.event, slot))),
                 false => (Some(slot), tail_draft(draft, family)),
@@ -99,15 +101,16 @@ pub fn save(records: &Records, draft: &Draft, scope: Scope, context: &Context) -
             if family::is_as_shown(&tail, at, &draft) {
                 return Ok(Steps::none());
             }
-            let head = family::head(family, slot)?;
+            let head = family::head(&family::left_by(family, slot, id), slot)?;
             let mut wanted = head.map(family::records).unwrap_or_default();
             wanted.extend(family::edited(&tail, at, &draft)?);
             between(&all(family), wanted)
         }
         Saving::TailSingle(family, slot) => {
-            let id = family::id_apart(records, &family.base, family.id_of(slot), !is_former);
+            let id = family::id_apart(&family.base, slot, asked);
             let tail = family::tail(family, slot, id, draft)?;
-            let mut wanted = family::head(family, slot)?.map(family::records).unwrap_or_default();
+            let head = family::head(&family::left_by(family, slot, id), slot)?;
+            let mut wanted = head.map(family::records).unwrap_or_default();
             wanted.push(family::as_single(&tail, draft, context.now));
             between(&all(family), wanted)
         }
@@ -155,7 +158,8 @@ pub fn reorder(records: &Records, id: EventId, order: f64, context: &Context) ->
         Stored::Occurrence(family, slot) if !family.is_cancelled(slot) => {
             let event = Event { order, ..family.occurrence(slot) };
             let stored = family.exceptions.get(&slot);
-            let exception = family::exception_record(&family.base.event, slot, event, stored, false);
+            let of = (&family.base.event, &family.series);
+            let exception = family::exception_record(of, slot, event, stored, false);
             (family.base.clone(), family::with_exception(&family, exception))
         }
         Stored::Occurrence(..) | Stored::Former(..) | Stored::Nothing(_) => return Steps::none(),
@@ -185,9 +189,11 @@ fn alone(records: &Records, stored: &Stored, draft: &Draft, context: &Context) -
     };
     let event = new_event(draft, draft.id(), before, context.now);
     let link = before.and_then(|record| record.link.clone());
-    let wanted = family::new_series(event, draft, link, context.zone)?;
+    let wanted = family::new_series(event, draft, link, context.zone, records)?;
     let old: Vec<&Record> = before.into_iter().collect();
-    Ok(Steps::between(&old, wanted, records, context))
+    let mut steps = Steps::between(&old, wanted, records, context);
+    steps.commit.extend(family::taken_along(records, draft.id()));
+    Ok(steps)
 }
 
 /// The event that a draft describes. `stored` is what it replaces, from which it keeps what the server owns.
@@ -215,13 +221,15 @@ fn exception(family: &Family, slot: Slot, draft: &Draft, now: DateTime<Utc>) -> 
     let shown = family.occurrence(slot);
     let mut event = new_event(draft, shown.id, None, now);
     event.order = event.order.or(shown.order);
-    family::exception_record(&family.base.event, slot, event, family.exceptions.get(&slot), false)
+    let of = (&family.base.event, &family.series);
+    family::exception_record(of, slot, event, family.exceptions.get(&slot), false)
 }
 
 /// The occurrence in a slot, cancelled.
 fn cancelled(family: &Family, slot: Slot) -> Record {
     let event = family.occurrence(slot);
-    family::exception_record(&family.base.event, slot, event, family.exceptions.get(&slot), true)
+    let of = (&family.base.event, &family.series);
+    family::exception_record(of, slot, event, family.exceptions.get(&slot), true)
 }
 
 /// All that is stored of a family.

@@ -209,7 +209,7 @@ fn changed(
     let Some(stored) = stored.filter(is_alike) else {
         return Some(Change::new(stored, next));
     };
-    // A place in a list and a list of exceptions are nothing to Google, and no edit to a reader.
+    // A place in a list and lists of slots are nothing to Google, and no edit to a reader.
     let (order, updated_at) = (stored.event.order, stored.event.updated_at);
     let is_same = Event { order, updated_at, ..next.event.clone() } == stored.event;
     if is_same && is_same_rule(&stored.role, &next.role) {
@@ -245,7 +245,9 @@ fn comes_back(before: Option<&Record>, next: &Record) -> bool {
 
 fn is_same_rule(a: &Role, b: &Role) -> bool {
     match (a, b) {
-        (Role::Series(a), Role::Series(b)) => *a == Series { exceptions: a.exceptions.clone(), ..b.clone() },
+        (Role::Series(a), Role::Series(b)) => {
+            *a == Series { exceptions: a.exceptions.clone(), left: a.left.clone(), ..b.clone() }
+        }
         (a, b) => a == b,
     }
 }

@@ -108,6 +108,17 @@ impl Theirs {
         }
     }
 
+    /// What a traversal notes of it: its id, but for an exception, which what left its slot may have taken along. That is known here only where its series
+    /// is, so there it is always the other one.
+    pub fn mark(&self) -> EventId {
+        match self {
+            Self::Live(_) | Self::Gone(_) => self.id(),
+            Self::Exception(exception) => {
+                EventId::of_occurrence_again(Tag::of(exception.series_id()), exception.slot)
+            }
+        }
+    }
+
     /// The copy's id at Google. Two copies may belong to one event here.
     pub fn google_id(&self) -> &GoogleEventId {
         match self {

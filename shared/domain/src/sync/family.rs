@@ -118,7 +118,8 @@ fn whole(records: &Records, theirs: &Theirs, origin: Origin, now: DateTime<Utc>)
         let listed = listed(records, was, &change.record.event, next);
         resolution.conflicts.extend(unlisted_edits(records, id, was, &listed));
         resolution.steps.clean.extend(dropped(records, id, theirs, &listed));
-        change.record.role = Role::Series(Series { exceptions: listed, ..next.clone() });
+        let left = if was.is_some() { next.left.clone() } else { records.left_before(id) };
+        change.record.role = Role::Series(Series { exceptions: listed, left, ..next.clone() });
         if is_new_there {
             // Of a series whose insert is only now known to have been done.
             let unsent = exceptions_to_send(records, &change.record, false);
@@ -274,10 +275,14 @@ fn occurrence(
         steps.commit.push(listing);
     }
     let is_outrun = stored_of(records, series_id).is_some_and(|series| outruns(series, slot));
-    let change = change.map(|change| Change {
+    let change = change.map(|mut change| {
         // Should the slot come back before Google learns that it was lost.
-        record: Record { is_dirty: change.record.is_dirty || is_outrun, ..change.record },
-        ..change
+        change.record.is_dirty |= is_outrun;
+        if let Some(series) = base.and_then(Record::series) {
+            // Something may have left the slot, and taken the id along under which it was stored.
+            change.record.event.id = series.id_of(series_id, slot);
+        }
+        change
     });
     let unseen = change.as_ref().filter(|_| is_outrun);
     let unseen = unseen.and_then(|change| lost_with_series(&change.record));

@@ -110,11 +110,12 @@ pub(super) fn role(before: &Role, rule: Option<&Rule>, event: &Event) -> Option<
         (Role::Exception { .. }, _) => Some(before.clone()),
         (_, None) => Some(Role::Single),
         (before, Some(Rule { zone, recurrence })) => {
-            let exceptions = match before {
-                Role::Series(series) => series.exceptions.clone(),
+            let (exceptions, left) = match before {
+                Role::Series(series) => (series.exceptions.clone(), series.left.clone()),
                 _ => Default::default(),
             };
-            Series::new(event, *zone, recurrence.clone(), exceptions).ok().map(Role::Series)
+            let made = Series::new(event, *zone, recurrence.clone(), exceptions).ok();
+            made.map(|made| Role::Series(Series { left, ..made }))
         }
     }
 }

@@ -84,6 +84,8 @@ struct Naive {
     ever_series: BTreeSet<EventId>,
     /// What has ever stood for itself.
     ever: BTreeSet<EventId>,
+    /// Ids of occurrences that have left their series under them.
+    taken_along: BTreeSet<EventId>,
 }
 
 /// The rule makes no occurrence.
@@ -94,8 +96,8 @@ struct Empty;
 struct Around<'a> {
     zone: Zone,
     rule_of: &'a dyn Fn(EventId) -> Recurrence,
-    /// The id for what leaves a series at an occurrence, which the request named or not.
-    id_apart: &'a dyn Fn(EventId, EventId, bool) -> EventId,
+    /// The id for what leaves a series at a slot, which the request named by this id or not.
+    id_apart: &'a dyn Fn(EventId, Slot, Option<EventId>) -> EventId,
 }
 
 impl Fields {
@@ -194,7 +196,7 @@ impl Group {
         slot.unwrap()
     }
 
-    fn id_of(&self, copy: &Copied) -> EventId {
+    fn plain_id_of(&self, copy: &Copied) -> EventId {
         EventId::of_occurrence(Tag::of(self.id), self.slot(copy))
     }
 
@@ -327,7 +329,8 @@ impl Naive {
         }
         let (tag, slot) = id.as_occurrence();
         let is_own = self.series.contains_key(&id);
-        match self.series.values().find(|group| Tag::of(group.id) == tag) {
+        let group = self.series.values().find(|group| Tag::of(group.id) == tag);
+        match group.filter(|_| !self.taken_along.contains(&id)) {
             Some(group) => match group.copies.iter().position(|copy| group.slot(copy) == slot) {
                 Some(at) if !(is_own && group.is_cancelled(at)) => Found::Occurrence(group.id, at),
                 None if !is_own => Found::Former(group.id),
@@ -338,16 +341,24 @@ impl Naive {
         }
     }
 
-    /// Whether an id is that of a live occurrence and of a single event.
-    fn has_twins(&self) -> bool {
-        self.singles.keys().any(|id| {
-            let (tag, slot) = id.as_occurrence();
-            let group = self.series.values().find(|group| Tag::of(group.id) == tag);
-            group.is_some_and(|group| {
-                let mut copies = (0..group.copies.len()).filter(|at| !group.is_cancelled(*at));
-                copies.any(|at| group.slot(&group.copies[at]) == slot)
-            })
-        })
+    /// The id under which a copy is shown.
+    fn id_of(&self, group: &Group, copy: &Copied) -> EventId {
+        let plain = group.plain_id_of(copy);
+        match self.taken_along.contains(&plain) {
+            true => EventId::of_occurrence_again(Tag::of(group.id), group.slot(copy)),
+            false => plain,
+        }
+    }
+
+    /// The id of what leaves its series at a copy.
+    fn leave(&mut self, series: EventId, at: usize, asked: Option<EventId>, around: &Around<'_>) -> EventId {
+        let group = &self.series[&series];
+        let plain = group.plain_id_of(&group.copies[at]);
+        let id = (around.id_apart)(series, group.slot(&group.copies[at]), asked);
+        if id == plain {
+            self.taken_along.insert(id);
+        }
+        id
     }
 
     fn rows(&self, shelf: Shelf, window: &Window) -> Vec<Row> {
@@ -358,14 +369,13 @@ impl Naive {
         let mut rows: Vec<Row> =
             singles.map(|(id, (fields, span))| Row::new(*id, fields, span, None)).collect();
         for group in self.series.values() {
-            let tag = Tag::of(group.id);
             for (at, copy) in group.copies.iter().enumerate() {
                 if group.is_cancelled(at) || group.is_far_from(copy, window) {
                     continue;
                 }
                 let (fields, span) = group.shown(at);
                 if is_there(&fields, &span) {
-                    let id = EventId::of_occurrence(tag, group.slot(copy));
+                    let id = self.id_of(group, copy);
                     rows.push(Row::new(id, &fields, &span, Some(group.id)));
                 }
             }
@@ -392,6 +402,7 @@ impl Naive {
         match (self.find(id), scope) {
             (Found::Nothing | Found::Single, _) | (Found::Former(_), Scope::This) => {
                 let order = self.singles.remove(&id).and_then(|(fields, _)| fields.order);
+                self.taken_along.insert(id);
                 self.put(draft, id, order, draft.zone.unwrap_or(around.zone))
             }
             (Found::Series, Scope::This) => match draft.repeat {
@@ -457,10 +468,10 @@ impl Naive {
         draft: &Draft,
         around: &Around<'_>,
     ) -> Result<(), Empty> {
+        let id = self.leave(series, at, Some(draft.id()), around);
         let group = self.series.get_mut(&series).unwrap();
         group.copies[at].state = State::Cancelled;
         let zone = group.zone;
-        let id = (around.id_apart)(series, draft.id(), true);
         self.put(draft, id, None, draft.zone.unwrap_or(zone))
     }
 
@@ -518,8 +529,7 @@ impl Naive {
         is_current: bool,
     ) -> Result<(), Empty> {
         let new_rule = is_current && self.is_new_rule(series, draft, around);
-        let head = self.series.get_mut(&series).unwrap();
-        let id = head.id_of(&head.copies[at]);
+        let head = &self.series[&series];
         let is_single = is_current && matches!(draft.repeat, Repeat::Never);
         let (shown, was) = if is_current { head.shown(at) } else { (head.fields.clone(), head.span.clone()) };
         let mut taken = shown.clone();
@@ -529,7 +539,8 @@ impl Naive {
             return Ok(());
         }
         let span = head.plain_span(&head.copies[at]);
-        let id = (around.id_apart)(series, id, is_current);
+        let id = self.leave(series, at, Some(draft.id()).filter(|_| is_current), around);
+        let head = self.series.get_mut(&series).unwrap();
         let copies = head.copies.split_off(at);
         let (zone, fields) = (head.zone, head.fields.clone());
         if is_single {

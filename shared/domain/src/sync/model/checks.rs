@@ -20,6 +20,9 @@ impl World {
         }
         let alone = self.records.iter().find(|record| self.stands_alone(record));
         prop_assert!(alone.is_none(), "{}", self.told(&format!("Google cannot know of {alone:?}")));
+        let shown = self.shown_in_views();
+        let ids: BTreeSet<_> = shown.iter().map(|shown| shown.event.id).collect();
+        prop_assert!(ids.len() == shown.len(), "{}", self.told("two events are shown under one id"));
         let titles = self.google.titles();
         prop_assert!(
             copies == titles.len(),

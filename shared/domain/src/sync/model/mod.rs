@@ -96,19 +96,20 @@ impl World {
         count
     }
 
-    /// What both views here show.
+    /// What both views here show, and the series that make some of it.
     fn shown(&self) -> Vec<Shown> {
-        let live: Vec<_> = self.records.iter().filter(|record| !record.is_deleted).collect();
-        let live = || live.iter().map(|record| (record.event.clone(), record.role.clone()));
         let series = self.records.iter().filter(|record| record.series().is_some()).map(|record| {
             let recurs = crate::Recurs::Base(record.series().unwrap().rule());
             Shown { event: record.event.clone(), recurs }
         });
-        show(live(), Shelf::Grid, None)
-            .into_iter()
-            .chain(show(live(), Shelf::Someday, None))
-            .chain(series)
-            .collect()
+        self.shown_in_views().into_iter().chain(series).collect()
+    }
+
+    /// What both views here show.
+    fn shown_in_views(&self) -> Vec<Shown> {
+        let live: Vec<_> = self.records.iter().filter(|record| !record.is_deleted).collect();
+        let live = || live.iter().map(|record| (record.event.clone(), record.role.clone()));
+        show(live(), Shelf::Grid, None).into_iter().chain(show(live(), Shelf::Someday, None)).collect()
     }
 
     fn texts_here(&self) -> BTreeMap<String, usize> {

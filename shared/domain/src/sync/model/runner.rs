@@ -71,7 +71,7 @@ impl World {
     pub(super) fn repair(&mut self) {
         self.is_repair_wanted = false;
         let entries = self.google.list(None);
-        let seen: BTreeSet<_> = entries.iter().map(Theirs::id).collect();
+        let seen: BTreeSet<_> = entries.iter().map(Theirs::mark).collect();
         for theirs in &entries {
             self.take(theirs);
         }
@@ -79,7 +79,7 @@ impl World {
         for record in &records {
             let unseen = record.live().is_some_and(|event| !event.is_someday)
                 && !record.is_dirty
-                && !seen.contains(&record.event.id);
+                && !seen.contains(&record.mark());
             if let Some(link) = record.link.as_ref().filter(|_| unseen) {
                 let theirs = match self.google.get(&link.id) {
                     Some(found) => found.theirs,
