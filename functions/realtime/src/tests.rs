@@ -9,14 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contract::calendar::CalendarBody;
 use domain::calendar::Calendar;
 use domain::priority::NamedPriority;
-use domain::{Draft, EventId, Notice, Origin, Priority, Recurrence, Repeat, Scope, Span};
+use domain::{Draft, EventId, Notice, Origin, Priority, Recurrence, Repeat, Scope, Slot, Span, Tag};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use local::table::TestTable;
 use runtime::http::{SameSite, Web, service};
 use seam::{Kind, Seam};
 use serde_json::{Value, json};
-use store::{Error, NewUser, Plan, Profile, Revision, Snapshot};
+use store::{Error, NewUser, Plan, Profile, Reads, Revision, Snapshot};
 use tower::ServiceExt;
 
 use super::*;
@@ -103,7 +103,6 @@ impl World {
     }
 
     async fn save(&self, user: UserId, number: u8, title: &str, rule: Option<&str>) {
-        let at = self.clock.now();
         let time = |text: &str| text.parse().unwrap();
         let span = Span::new(time("2026-11-20T09:00:00Z"), time("2026-11-20T10:00:00Z")).unwrap();
         let (priority, origin) = (Priority::Work, Origin::Compass);
@@ -115,13 +114,16 @@ impl World {
             }
             None => draft,
         };
+        self.put(user, &draft, Scope::This).await;
+    }
+
+    async fn put(&self, user: UserId, draft: &Draft, scope: Scope) {
+        let at = self.clock.now();
         let plan = |snapshot: &Snapshot| {
-            let context = snapshot.head.context(at);
-            Ok::<_, Error>(Plan::steps(
-                domain::save(&snapshot.records, &draft, Scope::This, &context).unwrap(),
-            ))
+            let steps = domain::save(&snapshot.records, draft, scope, &snapshot.head.context(at));
+            Ok::<_, Error>(Plan::steps(steps.unwrap()))
         };
-        self.store.mutate(user, &[id(number)], at, plan).await.unwrap();
+        self.store.mutate(user, Reads::leading([draft.id()], scope), at, plan).await.unwrap();
     }
 
     async fn delete(&self, user: UserId, number: u8) {
@@ -245,6 +247,48 @@ async fn a_copy_that_is_begun_while_others_write_is_complete_too() {
     let expected = [(1, "first"), (2, "first"), (3, "first"), (4, "first"), (5, "second"), (7, "new")];
     let expected = expected.map(|(number, title)| (id(number).to_string(), title.to_owned()));
     assert_eq!(copy, expected.into());
+}
+
+#[tokio::test]
+async fn what_ends_as_one_thing_and_lives_on_as_another_stays_in_the_copy() {
+    let never = |draft: Draft| draft.repeating(Repeat::Never, None);
+    for limit in [1, 2, 100] {
+        let world = World::start().await;
+        world.save(ANA, 1, "Standup", Some("RRULE:FREQ=DAILY;COUNT=5")).await;
+        let slot = Slot::at("2026-11-23T09:00:00Z".parse().unwrap()).unwrap();
+        let fourth = EventId::of_occurrence(Tag::of(id(1)), slot);
+        let at = |start: &str, end: &str| Span::new(start.parse().unwrap(), end.parse().unwrap()).unwrap();
+        let alone = |title: &str, span: Span| {
+            let (priority, origin) = (Priority::Work, Origin::Compass);
+            let title = Some(title.to_owned());
+            Draft::new(fourth, title, None, span, false, false, priority, origin, None).unwrap()
+        };
+        let later = at("2026-11-23T15:00:00Z", "2026-11-23T16:00:00Z");
+        let occurrence = Repeat::Occurrence { series: Some(id(1)), rule: None };
+        world.put(ANA, &alone("Long standup", later.clone()).repeating(occurrence, None), Scope::This).await;
+        let (changes, cursor) = world.follow(ANA, None, limit).await;
+        let mut copy = std::collections::BTreeMap::new();
+        apply(&mut copy, &changes);
+        assert_eq!(copy.len(), 2, "the series and its exception");
+
+        // The exception ends with its slot, and what takes its place takes its id along.
+        world.put(ANA, &never(alone("Party", later)), Scope::Following).await;
+        let (changes, cursor) = world.follow(ANA, Some(&cursor), limit).await;
+        apply(&mut copy, &changes);
+        assert_eq!(copy.get(&fourth.to_string()).map(String::as_str), Some("Party"), "{changes:#?}");
+        let series = changes.iter().find(|change| change["kind"] == "series").unwrap();
+        assert_eq!(series["left"], json!([fourth.to_string()]));
+
+        // A series that becomes an event under its id.
+        world.save(ANA, 1, "Kick-off", None).await;
+        let (changes, _) = world.follow(ANA, Some(&cursor), limit).await;
+        apply(&mut copy, &changes);
+        assert_eq!(copy.into_values().collect::<Vec<_>>(), ["Kick-off", "Party"]);
+        let (mut anew, (changes, _)) =
+            (std::collections::BTreeMap::new(), world.follow(ANA, None, limit).await);
+        apply(&mut anew, &changes);
+        assert_eq!(anew.into_values().collect::<Vec<_>>(), ["Kick-off", "Party"]);
+    }
 }
 
 #[tokio::test]

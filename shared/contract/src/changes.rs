@@ -2,7 +2,7 @@
 
 use domain::calendar::Calendar;
 use domain::priority::NamedPriority;
-use domain::{EventId, Record, Recurs, Refusal, Role, Series, Shown, Tag, UserId};
+use domain::{EventId, Record, Recurs, Refusal, Role, Shown, Tag, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::CalendarView;
@@ -107,6 +107,9 @@ pub struct SeriesView {
     pub event: EventView,
     /// Occurrences that the rule makes and that are not shown as it makes them: another event stands in for each, or it is cancelled.
     pub exceptions: Vec<EventId>,
+    /// Ids of occurrences that events have taken along. If the rule makes one there again, it has the id of [`EventId::of_occurrence_again`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<EventId>,
 }
 
 impl ChangeView {
@@ -123,9 +126,11 @@ impl ChangeView {
             _ if is_deleted => Self::Event(Kept::gone(event.id)),
             Role::Single => Self::Event(Kept::here(view(event, Recurs::No))),
             Role::Series(series) => {
-                let exceptions = exceptions(event.id, &series);
+                let (id, tag) = (event.id, Tag::of(event.id));
+                let exceptions = series.exceptions.iter().map(|slot| series.id_of(id, *slot)).collect();
+                let left = series.left.iter().map(|slot| EventId::of_occurrence(tag, *slot)).collect();
                 let event = view(event, Recurs::Base(series.rule()));
-                Self::Series(Kept::here(SeriesView { event, exceptions }))
+                Self::Series(Kept::here(SeriesView { event, exceptions, left }))
             }
             Role::Exception { series: id, .. } => {
                 let base = series(id).and_then(|base| Some((base, base.series()?)));
@@ -153,10 +158,6 @@ impl ChangeView {
             false => Kept::here(CalendarView::new(user, calendar)),
         })
     }
-}
-
-fn exceptions(id: EventId, series: &Series) -> Vec<EventId> {
-    series.exceptions.iter().map(|slot| series.id_of(id, *slot)).collect()
 }
 
 #[cfg(test)]

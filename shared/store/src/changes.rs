@@ -1,10 +1,10 @@
 //! The log of a user, read from a rev on: folded, for those who need to know what is stale, or item by item, for those who keep a copy.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::calendar::Calendar;
 use domain::priority::NamedPriority;
-use domain::{EventId, Notice, Record, Rev, UserId, Views};
+use domain::{Address, EventId, Notice, Record, Rev, Tag, UserId, Views};
 use serde::Deserialize;
 
 use crate::item::EventItem;
@@ -92,6 +92,19 @@ impl LogItem {
             Self::Calendar(item) => item.rev,
             Self::Priority(ListItem { rev, .. }) | Self::Notice(rev, _) => *rev,
         }
+    }
+
+    /// What is stored, of an event, a series or an exception.
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Event(record) => Some(record),
+            Self::Priority(_) | Self::Calendar(_) | Self::Notice(..) => None,
+        }
+    }
+
+    /// The same, of what is deleted.
+    fn ended(&self) -> Option<&Record> {
+        self.record().filter(|record| record.is_deleted)
     }
 
     /// Reads an item of the table; `None` for one that is of no kind that stands in the log.
@@ -189,12 +202,52 @@ impl Store {
             }
         }
         items.sort_by_key(LogItem::rev);
+        let items = self.told_in_order(user, items).await?;
         Ok(Page { items, series, upto, has_more })
+    }
+
+    /// What has ended as one thing may live on as another under the same id: the exception that became an event, the series that did. It is told right
+    /// after the end, whenever it changed itself, so that a client that keeps one thing under an id keeps that one.
+    async fn told_in_order(&self, user: UserId, items: Vec<LogItem>) -> Result<Vec<LogItem>, Error> {
+        let ended = items.iter().filter_map(LogItem::ended);
+        let elsewhere: BTreeSet<Address> = ended.flat_map(other_places).collect();
+        if elsewhere.is_empty() {
+            return Ok(items);
+        }
+        let there = self.records(user, elsewhere).await?;
+        let lives_on = |record: &Record| {
+            let found = other_places(record).filter_map(|place| there.get(place));
+            let mut found = found.filter(|found| !found.is_deleted && found.event.id == record.event.id);
+            found.next().cloned()
+        };
+        let after_end: BTreeMap<Address, Record> = items
+            .iter()
+            .filter_map(LogItem::ended)
+            .filter_map(|ended| Some((ended.address(), lives_on(ended)?)))
+            .collect();
+        let is_told_so: BTreeSet<Address> = after_end.values().map(Record::address).collect();
+        let mut told = Vec::with_capacity(items.len());
+        for item in items {
+            let address = item.record().map(Record::address);
+            if address.is_some_and(|address| is_told_so.contains(&address)) {
+                continue;
+            }
+            told.push(item);
+            let next = address.and_then(|address| after_end.get(&address));
+            told.extend(next.map(|next| LogItem::Event(Box::new(next.clone()))));
+        }
+        Ok(told)
     }
 
     async fn logged(&self, condition: Expression, limit: Option<usize>) -> Result<Vec<Logged>, Error> {
         self.table.query(Query { index: Some("rev"), condition, limit }).await
     }
+}
+
+/// Where an event may be that has the id of this one.
+fn other_places(record: &Record) -> impl Iterator<Item = Address> + use<> {
+    let (id, own) = (record.event.id, record.address());
+    [Address::Single(id), Address::Series(Tag::of(id))].into_iter().filter(move |place| *place != own)
 }
 
 fn after(user: UserId, rev: Rev) -> Result<Expression, Error> {

@@ -102,6 +102,7 @@ pub(crate) fn work_of(sk: &str) -> Option<&str> {
 }
 
 /// The event whose item has this sort key, if it is one that says so. That of a series does not: a tag leads from an id, not back to it.
+/// That of an exception says the slot's plain id, also where something has taken that along.
 pub(crate) fn event_of(sk: &str) -> Option<EventId> {
     match sk.split_once('#')? {
         ("E", id) => id.parse().ok(),
