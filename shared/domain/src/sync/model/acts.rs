@@ -1,5 +1,6 @@
 //! What happens to the two sides.
 
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -68,21 +69,25 @@ fn daily(count: u8) -> Recurrence {
     Recurrence::parse(&[format!("RRULE:FREQ=DAILY;COUNT={count}")]).unwrap()
 }
 
-fn moved(span: &Span, hours: i64) -> Span {
-    let by = |time: &EventTime| match time.date() {
-        Some(date) => EventTime::from(date + chrono::TimeDelta::days(hours.signum())),
-        None => EventTime::from((time.instant() + chrono::TimeDelta::hours(hours)).fixed_offset()),
-    };
-    Span::new(by(span.start()), by(span.end())).unwrap()
+/// An hour's event some hours later, and so many minutes past the hour.
+fn moved(span: &Span, hours: i64, minute: u8) -> Span {
+    let start = span.start().instant() + TimeDelta::hours(hours);
+    let start = start.with_minute(minute.into()).unwrap();
+    let time = |at: DateTime<Utc>| EventTime::from(at.fixed_offset());
+    Span::new(time(start), time(start + TimeDelta::hours(1))).unwrap()
 }
 
 /// What the web app sends of an edit; nothing for a deletion.
-pub(super) fn draft(shown: &Shown, what: Edit, text: &str) -> Option<Draft> {
+pub(super) fn draft(shown: &Shown, what: Edit, place: u8) -> Option<Draft> {
     let mut draft = as_shown(shown);
+    // Google trims, if it rewrites texts.
+    let text = format!("here {place} ");
     match what {
-        Edit::Rename => draft.title = Some(text.to_owned()),
-        Edit::Describe | Edit::Restore => draft.description = Some(text.to_owned()),
-        Edit::Move(hours) => draft.span = moved(&draft.span, hours),
+        Edit::Rename => draft.title = Some(text),
+        Edit::Describe | Edit::Restore => draft.description = Some(text),
+        // What a someday event says of times is none of the grid's.
+        Edit::Move(hours) if draft.is_someday => draft.span = moved(&draft.span, hours, 0),
+        Edit::Move(hours) => draft.span = moved(&draft.span, hours, place),
         Edit::Shelve => draft.is_someday = !draft.is_someday,
         Edit::Recur(Some(count)) => draft.repeat = Repeat::Series(daily(count)),
         Edit::Recur(None) => draft.repeat = Repeat::Never,
@@ -92,13 +97,14 @@ pub(super) fn draft(shown: &Shown, what: Edit, text: &str) -> Option<Draft> {
 }
 
 /// What somebody at Google makes of an event; nothing for a deletion.
-pub(super) fn edited(shared: &Shared, what: Edit, text: &str) -> Option<Shared> {
+pub(super) fn edited(shared: &Shared, what: Edit, place: u8) -> Option<Shared> {
     let mut shared = shared.clone();
+    let text = format!("there {place}");
     match what {
-        Edit::Rename => shared.title = Some(text.to_owned()),
-        Edit::Describe | Edit::Shelve => shared.description = Some(text.to_owned()),
+        Edit::Rename => shared.title = Some(text),
+        Edit::Describe | Edit::Shelve => shared.description = Some(text),
         Edit::Move(hours) => {
-            let span = moved(&shared.span, hours);
+            let span = moved(&shared.span, hours, place);
             shared.rule = shared.rule.map(|rule| google::moved_along(rule, &shared.span, &span));
             shared.span = span;
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::{World, texts};
+use super::{World, marks};
 use crate::{Address, Record, Role, Shared, Slot, Tag};
 
 impl World {
@@ -32,19 +32,19 @@ impl World {
         Ok(())
     }
 
-    /// The texts of what lost a conflict.
+    /// What somebody had written in what lost a conflict.
     pub(super) fn recorded(&self) -> BTreeSet<String> {
         let recorded: Vec<Shared> = self.lost.iter().map(|conflict| conflict.lost.shared()).collect();
-        texts(recorded.iter()).into_keys().collect()
+        marks(recorded.iter()).into_keys().collect()
     }
 
-    /// Every text that somebody wrote is to be seen, or somebody took it away who saw it, or a conflict tells of it.
+    /// Whatever somebody wrote is to be seen, or somebody took it away who saw it, or a conflict tells of it.
     pub(super) fn has_lost_nothing(&self) -> TestCaseResult {
-        let (seen, recorded) = (self.texts_here(), self.recorded());
-        for text in &self.written {
+        let (seen, recorded) = (self.marks_here(), self.recorded());
+        for mark in &self.written {
             let is_kept =
-                seen.contains_key(text) || self.superseded.contains(text) || recorded.contains(text);
-            prop_assert!(is_kept, "{}", self.told(&format!("{text:?} is lost")));
+                seen.contains_key(mark) || self.superseded.contains(mark) || recorded.contains(mark);
+            prop_assert!(is_kept, "{}", self.told(&format!("{mark:?} is lost")));
         }
         Ok(())
     }

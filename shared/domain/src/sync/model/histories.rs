@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(config(4))]
 
     #[test]
-    fn no_text_is_lost_without_a_record(acts in history(10), rewrites: bool) {
+    fn nothing_is_lost_without_a_record(acts in history(10), rewrites: bool) {
         in_the_end(&acts, rewrites)?.has_lost_nothing()?;
     }
 }

@@ -10,7 +10,7 @@ mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use proptest::test_runner::TestCaseResult;
 
 use self::acts::Act;
@@ -35,27 +35,32 @@ struct World {
     /// Up to which of Google's versions everything was read.
     token: u64,
     lost: Vec<Conflict>,
-    /// Texts that somebody wrote.
+    /// What somebody wrote.
     written: BTreeSet<String>,
-    /// Texts that somebody took away who saw them.
+    /// What somebody took away who saw it.
     superseded: BTreeSet<String>,
     is_repair_wanted: bool,
     log: Vec<String>,
 }
 
-/// The texts of a side: titles and descriptions, as far as somebody can see them.
-fn texts<'a>(shared: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, usize> {
-    let mut texts = BTreeMap::new();
-    for text in shared.flat_map(|shared| [&shared.title, &shared.description]).flatten() {
-        *texts.entry(text.trim().to_owned()).or_default() += 1;
+/// What somebody has written, as far as it can be seen on a side: titles and descriptions, and the minute that an event was moved to, which tells
+/// one move from another.
+fn marks<'a>(shared: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, usize> {
+    let mut marks = BTreeMap::new();
+    for Shared { title, description, span, .. } in shared {
+        let texts = [title, description].into_iter().flatten().map(|text| text.trim().to_owned());
+        let minute = Some(span.start().instant().minute()).filter(|minute| *minute > 0);
+        for mark in texts.chain(minute.map(|minute| format!("moved to minute {minute}"))) {
+            *marks.entry(mark).or_default() += 1;
+        }
     }
-    texts
+    marks
 }
 
-/// Texts that are to be seen less often than before: a series that was split shows one text in two places.
+/// Marks that are to be seen less often than before: a series that was split shows one text in two places.
 fn taken_away(before: &BTreeMap<String, usize>, after: &BTreeMap<String, usize>) -> Vec<String> {
-    let is_less = |(text, count): &(&String, &usize)| after.get(*text).is_none_or(|now| now < count);
-    before.iter().filter(is_less).map(|(text, _)| text.clone()).collect()
+    let is_less = |(mark, count): &(&String, &usize)| after.get(*mark).is_none_or(|now| now < count);
+    before.iter().filter(is_less).map(|(mark, _)| mark.clone()).collect()
 }
 
 impl World {
@@ -112,34 +117,34 @@ impl World {
         show(live(), Shelf::Grid, None).into_iter().chain(show(live(), Shelf::Someday, None)).collect()
     }
 
-    fn texts_here(&self) -> BTreeMap<String, usize> {
+    fn marks_here(&self) -> BTreeMap<String, usize> {
         let shown: Vec<Shared> = self.shown().iter().map(|shown| shown.event.shared()).collect();
-        texts(shown.iter())
+        marks(shown.iter())
     }
 
-    fn texts_there(&self) -> BTreeMap<String, usize> {
+    fn marks_there(&self) -> BTreeMap<String, usize> {
         let shown = self.google.shown();
-        texts(shown.iter().map(|(_, shared)| shared))
+        marks(shown.iter().map(|(_, shared)| shared))
     }
 
     /// Somebody does something here. What was to be seen and is no more, they took away.
     fn here(&mut self, plan: impl FnOnce(&Records, &Context) -> Option<Steps>) {
         let context = Context { is_connected: true, zone: Some("UTC".parse().unwrap()), now: self.now() };
-        let before = self.texts_here();
+        let before = self.marks_here();
         if let Some(steps) = plan(&self.records, &context) {
             self.write(steps);
         }
         self.google.version += 1;
-        let after = self.texts_here();
+        let after = self.marks_here();
         self.superseded.extend(taken_away(&before, &after));
         self.written.extend(after.into_keys());
     }
 
     /// The same at Google.
     fn there(&mut self, act: impl FnOnce(&mut Google)) {
-        let before = self.texts_there();
+        let before = self.marks_there();
         act(&mut self.google);
-        let after = self.texts_there();
+        let after = self.marks_there();
         self.superseded.extend(taken_away(&before, &after));
         self.written.extend(after.into_keys());
     }
@@ -148,11 +153,9 @@ impl World {
         self.note(format!("{act:?}"));
         match act {
             Act::Here { which, scope, what, place } => {
-                // Google trims, if it rewrites texts.
-                let text = &format!("here {place} ");
                 let shown = self.shown();
                 if let Some(shown) = acts::pick(&shown, *which) {
-                    let draft = acts::draft(shown, *what, text);
+                    let draft = acts::draft(shown, *what, *place);
                     let id = shown.event.id;
                     self.here(|records, context| match draft {
                         Some(draft) => save(records, &draft, *scope, context).ok(),
@@ -165,11 +168,10 @@ impl World {
                 self.here(|records, context| save(records, &draft, Scope::This, context).ok());
             }
             Act::There { which, what, place } => {
-                let text = &format!("there {place}");
                 let (shown, deleted) = (self.google.shown(), self.google.deleted());
                 let from = if *what == acts::Edit::Restore { &deleted } else { &shown };
                 if let Some((id, shared)) = acts::pick(from, *which) {
-                    let next = acts::edited(shared, *what, text);
+                    let next = acts::edited(shared, *what, *place);
                     let mut after = self.google.clone();
                     after.put(id, next.clone());
                     if after.has_hidden_a_loss(self.token) {
