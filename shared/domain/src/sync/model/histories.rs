@@ -7,8 +7,7 @@ use super::World;
 use super::acts::{Act, batch, history, of_one_side, triple};
 
 /// What happened, without an end.
-fn so_far(acts: &[Act], rewrites: bool) -> Result<World, TestCaseError> {
-    let mut world = World::new(rewrites);
+fn so_far(mut world: World, acts: &[Act]) -> Result<World, TestCaseError> {
     for act in acts {
         world.act(act)?;
     }
@@ -16,18 +15,37 @@ fn so_far(acts: &[Act], rewrites: bool) -> Result<World, TestCaseError> {
 }
 
 /// What happened, and then everything is read and sent until nothing is left.
-pub(super) fn in_the_end(acts: &[Act], rewrites: bool) -> Result<World, TestCaseError> {
-    let mut world = so_far(acts, rewrites)?;
+pub(super) fn in_the_end(world: World, acts: &[Act]) -> Result<World, TestCaseError> {
+    let mut world = so_far(world, acts)?;
     world.quiesce()?;
     Ok(world)
 }
 
 /// A history comes out right in every way.
-pub(super) fn lived(acts: &[Act], rewrites: bool) -> TestCaseResult {
-    let mut world = in_the_end(acts, rewrites)?;
+pub(super) fn lived(world: World, acts: &[Act]) -> TestCaseResult {
+    let mut world = in_the_end(world, acts)?;
     world.agrees()?;
     world.has_lost_nothing()?;
     world.is_at_rest()
+}
+
+/// A list tells of all that changed; its entries come in any order, and some of them twice.
+pub(super) fn any_order_is_as_good(world: World, acts: &[Act], order: &[u8]) -> TestCaseResult {
+    let mut straight = so_far(world, acts)?;
+    let mut shuffled = straight.clone();
+    straight.pull_page(&[]);
+    shuffled.pull_page(order);
+    let told = |what| shuffled.told(what);
+    prop_assert_eq!(straight.meaning(), shuffled.meaning(), "{}", told("another order, another end"));
+    prop_assert_eq!(straight.recorded(), shuffled.recorded(), "{}", told("another order, another record"));
+    Ok(())
+}
+
+/// A record tells of a conflict.
+pub(super) fn nothing_is_recorded(world: World, acts: &[Act]) -> TestCaseResult {
+    let world = in_the_end(world, acts)?;
+    prop_assert!(world.lost.is_empty(), "{}", world.told(&format!("recorded as lost: {:#?}", world.lost)));
+    Ok(())
 }
 
 /// The same histories wherever they run, so that a failure tells of the change, and others for each property. `PROPTEST_RNG_SEED` and
@@ -53,7 +71,7 @@ proptest! {
     /// Whatever people did on both sides, and whichever answers got lost.
     #[test]
     fn every_history_comes_to_rest(acts in history(10), rewrites: bool) {
-        in_the_end(&acts, rewrites)?;
+        in_the_end(World::new(rewrites), &acts)?;
     }
 }
 
@@ -63,7 +81,7 @@ proptest! {
     /// Both sides agreed once, and then each went on without the other.
     #[test]
     fn both_sides_say_the_same_in_the_end_from_any_base_and_any_two_versions(acts in triple(), rewrites: bool) {
-        in_the_end(&acts, rewrites)?.agrees()?;
+        in_the_end(World::new(rewrites), &acts)?.agrees()?;
     }
 }
 
@@ -72,22 +90,16 @@ proptest! {
 
     #[test]
     fn both_sides_say_the_same_in_the_end_of_any_history(acts in history(10), rewrites: bool) {
-        in_the_end(&acts, rewrites)?.agrees()?;
+        in_the_end(World::new(rewrites), &acts)?.agrees()?;
     }
 }
 
 proptest! {
     #![proptest_config(config(3))]
 
-    /// A list tells of all that changed; its entries come in any order, and some of them twice.
     #[test]
     fn the_order_of_what_is_read_changes_nothing(acts in history(8), order in batch(), rewrites: bool) {
-        let mut straight = so_far(&acts, rewrites)?;
-        let mut shuffled = straight.clone();
-        straight.pull_page(&[]);
-        shuffled.pull_page(&order);
-        prop_assert_eq!(straight.meaning(), shuffled.meaning(), "{}", shuffled.told("another order, another end"));
-        prop_assert_eq!(straight.recorded(), shuffled.recorded(), "{}", shuffled.told("another order, another record"));
+        any_order_is_as_good(World::new(rewrites), &acts, &order)?;
     }
 }
 
@@ -96,7 +108,7 @@ proptest! {
 
     #[test]
     fn nothing_is_lost_without_a_record(acts in history(10), rewrites: bool) {
-        in_the_end(&acts, rewrites)?.has_lost_nothing()?;
+        in_the_end(World::new(rewrites), &acts)?.has_lost_nothing()?;
     }
 }
 
@@ -105,17 +117,16 @@ proptest! {
 
     #[test]
     fn everything_read_once_more_changes_nothing(acts in history(10), rewrites: bool) {
-        in_the_end(&acts, rewrites)?.is_at_rest()?;
+        in_the_end(World::new(rewrites), &acts)?.is_at_rest()?;
     }
 }
 
 proptest! {
     #![proptest_config(config(6))]
 
-    /// A record tells of a conflict: where only one side did anything, there is none.
+    /// Where only one side did anything, there is no conflict.
     #[test]
     fn what_one_side_did_alone_is_never_recorded_as_lost(acts in of_one_side()) {
-        let world = in_the_end(&acts, false)?;
-        prop_assert!(world.lost.is_empty(), "{}", world.told(&format!("{:#?}", world.lost)));
+        nothing_is_recorded(World::new(false), &acts)?;
     }
 }

@@ -1,8 +1,8 @@
 //! Histories that once ended in a loss, or in two sides that differed, as short as they could be made.
 
-use super::Line;
 use super::acts::{Act, Edit};
 use super::histories::{in_the_end, lived};
+use super::{Line, World};
 use crate::Scope;
 
 fn here(which: u8, scope: Scope, what: Edit, place: u8) -> Act {
@@ -30,7 +30,7 @@ const SENT: Act = Act::Push { line: Line::Sound };
 const SENT_UNANSWERED: Act = Act::Push { line: Line::BreaksAfter };
 
 fn comes_out_right(acts: &[Act]) {
-    lived(acts, false).unwrap();
+    lived(World::new(false), acts).unwrap();
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_occurrence_is_deleted_after_its_series_was_edited_which_it_takes_over_at_g
         here(2, Scope::This, Edit::Delete, 5),
     ];
     comes_out_right(&history);
-    let world = in_the_end(&history, false).unwrap();
+    let world = in_the_end(World::new(false), &history).unwrap();
     assert!(world.lost.is_empty(), "{:?}", world.lost);
 }
 
@@ -153,7 +153,7 @@ fn the_occurrences_of_a_series_move_onto_each_other_and_the_cancelled_one_onto_a
         here(17, Scope::All, Edit::Move(24), 5),
     ];
     comes_out_right(&history);
-    let world = in_the_end(&history, false).unwrap();
+    let world = in_the_end(World::new(false), &history).unwrap();
     assert!(world.lost.is_empty(), "{:?}", world.lost);
 }
 

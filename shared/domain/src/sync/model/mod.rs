@@ -6,6 +6,7 @@ mod checks;
 mod google;
 mod histories;
 mod mended;
+mod planted;
 mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use proptest::test_runner::TestCaseResult;
 
 use self::acts::Act;
 use self::google::Google;
+use self::planted::Bug;
 use super::Conflict;
 use crate::plan::{Context, delete, save};
 use crate::{Record, Records, Scope, Shared, Shelf, Shown, Steps, show};
@@ -41,6 +43,8 @@ struct World {
     superseded: BTreeSet<String>,
     is_repair_wanted: bool,
     log: Vec<String>,
+    /// What the runner does wrong, so that a check can show that it finds it.
+    bug: Option<Bug>,
 }
 
 /// What somebody has written, as far as it can be seen on a side: titles and descriptions, and the minute that an event was moved to, which tells
@@ -75,6 +79,7 @@ impl World {
             superseded: BTreeSet::new(),
             is_repair_wanted: false,
             log: Vec::new(),
+            bug: None,
         }
     }
 

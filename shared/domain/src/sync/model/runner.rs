@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::google::{self, Refused};
+use super::planted::{self, Bug};
 use super::{Line, World};
 use crate::sync::{
     Outbound, Resolution, Theirs, answered, in_order, outbound, reaches_occurrences, relisted, resolve,
@@ -36,7 +37,16 @@ impl World {
         let Resolution { steps, conflicts, is_short } =
             resolve(&self.records, theirs, Origin::Google, self.now());
         self.is_repair_wanted |= is_short;
-        self.lost.extend(conflicts);
+        match self.bug {
+            Some(Bug::KeepsNoRecord) => {}
+            Some(Bug::RecordsEveryChange) => self.lost.extend(planted::every_change(&steps)),
+            _ => self.lost.extend(conflicts),
+        }
+        if self.bug == Some(Bug::WritesWhatIsKnown) {
+            let known = self.records.get(Address::Single(theirs.id())).cloned();
+            let written = known.map(|record| Steps::of(Change { record, views: Views::default() }));
+            return self.write(written.unwrap_or_default().then(steps));
+        }
         self.write(steps)
     }
 
@@ -47,6 +57,9 @@ impl World {
         let count = entries.len();
         for (place, other) in order.iter().enumerate().filter(|_| count > 0) {
             entries.swap(place % count, usize::from(*other) % count);
+        }
+        if self.bug == Some(Bug::OverlooksTheLast) {
+            entries.pop();
         }
         let again = order.first().and_then(|first| entries.get(usize::from(*first)).cloned());
         entries.extend(again);
@@ -61,7 +74,9 @@ impl World {
     /// The same, all of it in one page.
     pub(super) fn pull_page(&mut self, order: &[u8]) {
         let mut entries = self.news(order);
-        in_order(&mut entries);
+        if self.bug != Some(Bug::TakesWhateverComesFirst) {
+            in_order(&mut entries);
+        }
         for theirs in &entries {
             self.take(theirs);
         }
@@ -93,6 +108,10 @@ impl World {
     }
 
     pub(super) fn push(&mut self, line: Line) -> TestCaseResult {
+        if self.bug == Some(Bug::SendsNothing) {
+            self.forget_to_send();
+            return Ok(());
+        }
         let mut dirty: Vec<Record> = self.records.iter().filter(|record| record.is_dirty).cloned().collect();
         dirty.sort_by_key(|record| matches!(record.role, Role::Exception { .. }));
         let mut line = line;
@@ -255,6 +274,9 @@ impl World {
     }
 
     fn answered(&mut self, sent: &Record, link: Option<Link>, is_anew: bool) -> bool {
+        if self.bug == Some(Bug::ForgetsTheAnswer) {
+            return false;
+        }
         let steps = answered(&self.records, sent, link.as_ref(), is_anew, self.now());
         self.write(steps);
         true
