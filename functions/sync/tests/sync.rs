@@ -9,9 +9,10 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use axum::Router;
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::sync::Version;
 use domain::{
-    Draft, EventId, Field, GoogleStatus, ImportFlag, ImportOperation, ImportStatus, Job, Notice, Origin,
-    Priority, Scope, Span, UserId,
+    Address, Draft, EventId, Field, GoogleStatus, ImportFlag, ImportOperation, ImportStatus, Job, Notice,
+    Origin, Priority, Recurrence, Repeat, Scope, Span, Tag, UserId,
 };
 use fake_sqs::Broker;
 use http::{Request, StatusCode};
@@ -251,19 +252,24 @@ async fn a_lost_version_is_shown_whole_and_says_what_lost_in_it() {
     let span = Span::new(time("2026-11-24T09:00:00Z"), time("2026-11-24T10:00:00Z")).unwrap();
     let id = EventId::new([5; 12]);
     let title = Some("Ours".to_owned());
-    let draft =
-        Draft::new(id, title, None, span, false, false, Priority::Work, Origin::Compass, None).unwrap();
+    let rule = ["RRULE:FREQ=WEEKLY;COUNT=3".to_owned()];
+    let draft = Draft::new(id, title, None, span, false, false, Priority::Work, Origin::Compass, None)
+        .unwrap()
+        .repeating(Repeat::Series(Recurrence::parse(&rule).unwrap()), None);
     let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
         let context = snapshot.head.context(now());
         Ok(Plan::steps(domain::save(&snapshot.records, &draft, Scope::This, &context).unwrap()))
     };
     world.store.mutate(ANA, Reads::leading([id], Scope::This), now(), plan).await.unwrap();
-    let lost = Box::new(world.store.record(ANA, id).await.unwrap().unwrap().event);
-    let kind = IssueKind::Conflict { lost, fields: vec![Field::Title] };
+    let address = Address::Series(Tag::of(id));
+    let records = world.store.records(ANA, [address]).await.unwrap();
+    let lost = Box::new(Version::of(records.get(address).unwrap()));
+    let kind = IssueKind::Conflict { lost, fields: vec![Field::Title, Field::Rule] };
     world.record(Issue { event: id, kind, at: now() }).await;
     let (_, page) = world.issues(ANA, "").await;
     let issue = &page["issues"][0];
-    assert_eq!((&issue["kind"], &issue["fields"]), (&json!("CONFLICT"), &json!(["title"])));
+    assert_eq!((&issue["kind"], &issue["fields"]), (&json!("CONFLICT"), &json!(["title", "rule"])));
+    assert_eq!(issue["lost"]["recurrence"]["rule"], json!(rule));
     assert_eq!(
         (&issue["lost"]["title"], &issue["lost"]["startDate"]),
         (&json!("Ours"), &json!("2026-11-24T09:00:00Z"))

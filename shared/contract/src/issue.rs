@@ -1,7 +1,8 @@
 //! `GET /api/sync/issues`: what a user may want to know about the sync. Not in the web app's contract (`infra/docs/google.md` has the shape).
 
 use chrono::{DateTime, Utc};
-use domain::{Event, EventId, Field, Recurs, Refusal, Shown, UserId};
+use domain::sync::Version;
+use domain::{EventId, Field, Recurs, Refusal, Shown, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventView;
@@ -92,6 +93,7 @@ impl IssueView {
 }
 
 /// A version of an event of `user` that is nowhere else, for the wire.
-pub fn lost(user: UserId, event: Event) -> Box<EventView> {
-    Box::new(EventView::new(user, Shown { event, recurs: Recurs::No }))
+pub fn lost(user: UserId, Version { event, rule }: Version) -> Box<EventView> {
+    let recurs = rule.map_or(Recurs::No, |rule| Recurs::Base(rule.recurrence.lines().into()));
+    Box::new(EventView::new(user, Shown { event, recurs }))
 }

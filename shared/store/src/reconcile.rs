@@ -9,7 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Address, Event, EventId, Record, Records, UserId};
+use domain::sync::Version;
+use domain::{Address, EventId, Record, Records, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::item::EventItem;
@@ -48,14 +49,14 @@ pub enum IssueKind {
     /// It changed here and at Google, and this version lost, at least in part.
     Conflict {
         /// The version that lost.
-        lost: Box<Event>,
+        lost: Box<Version>,
         /// What lost in it; empty for a deletion.
         fields: Vec<domain::Field>,
     },
     /// It changed here in a calendar that the user may only read, or has lost. The event is as Google has it; this is what was wanted.
     TakenBack {
         /// The version that was not sent.
-        lost: Box<Event>,
+        lost: Box<Version>,
         /// Why not.
         reason: String,
     },

@@ -97,7 +97,5 @@ fn unsent_exceptions(records: &Records, id: EventId) -> Vec<Conflict> {
             && !record.is_deleted
     };
     let lost = records.iter().filter(is_lost);
-    let end =
-        |record: &Record| Conflict { id: record.event.id, lost: record.event.clone(), fields: Vec::new() };
-    lost.map(end).collect()
+    lost.map(|record| Conflict::of(record, Vec::new())).collect()
 }

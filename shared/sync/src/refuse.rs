@@ -5,7 +5,7 @@
 //! Google had since gone back to its own version. What Google never had goes.
 
 use chrono::{DateTime, Utc};
-use domain::sync::{self, Copy, Exception, Theirs};
+use domain::sync::{self, Copy, Exception, Theirs, Version};
 use domain::{Address, Change, Origin, Record, Records, Role, Series, Slot, Steps, Tag, Views};
 use store::{Issue, IssueKind, Plan, Reads, Snapshot};
 
@@ -30,7 +30,7 @@ impl Sync {
             let stored = snapshot.records.get(address).filter(|stored| stored.rev == record.rev);
             let Some(stored) = stored.filter(|stored| stored.is_dirty) else { return Ok(Plan::default()) };
             let mut plan = Plan::steps(taken_back(&snapshot.records, stored, theirs.as_ref(), now));
-            let (lost, reason) = (Box::new(stored.event.clone()), reason.to_owned());
+            let (lost, reason) = (Box::new(Version::of(stored)), reason.to_owned());
             let kind = IssueKind::TakenBack { lost, reason };
             plan.record_issue(&self.store, account.user, &Issue { event: stored.event.id, kind, at: now })?;
             Ok(plan)

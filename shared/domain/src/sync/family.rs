@@ -238,8 +238,7 @@ fn unlisted_edits(
         counted && !record.is_deleted && (record.is_dirty || record.link.is_none())
     };
     let lost = exceptions(records, id).filter(is_lost);
-    lost.map(|record| Conflict { id: record.event.id, lost: record.event.clone(), fields: Vec::new() })
-        .collect()
+    lost.map(|record| Conflict::of(record, Vec::new())).collect()
 }
 
 fn occurrence(
@@ -327,8 +326,7 @@ fn outruns(series: &Record, slot: Slot) -> bool {
 
 /// What somebody made of an occurrence at Google while its slot was taken away here.
 fn lost_with_series(exception: &Record) -> Option<Conflict> {
-    let lost = exception.live()?.clone();
-    Some(Conflict { id: lost.id, lost, fields: Vec::new() })
+    exception.live().map(|_| Conflict::of(exception, Vec::new()))
 }
 
 /// An exception with what both sides had, if that is not what is stored.

@@ -20,5 +20,5 @@ mod policy;
 pub use self::copy::{Copy, Exception, Theirs};
 pub use self::family::{Resolution, in_order, resolve, undeleted, unsent};
 pub use self::merge::{Field, Merged, Rule, Shared, merge};
-pub use self::one::Conflict;
+pub use self::one::{Conflict, Version};
 pub use self::outbound::{Outbound, answered, is_as_sent, outbound, reaches_occurrences, relisted};

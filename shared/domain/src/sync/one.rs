@@ -2,6 +2,7 @@
 //! single event, the recurrence being a field like any other; what that means for the records beside it is [`super::family`].
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Event, EventId, Field, Link, Merged, Origin, Record, Role, Rule, Series, Shared, Views, merge,
@@ -16,9 +17,34 @@ pub struct Conflict {
     /// Whose version.
     pub id: EventId,
     /// The version that lost, at least in part.
-    pub lost: Event,
+    pub lost: Version,
     /// What lost in it; empty for a deletion.
     pub fields: Vec<Field>,
+}
+
+/// What somebody made of an event, where it stands nowhere else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// How it recurred, if it was a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+}
+
+impl Conflict {
+    /// That what stands here lost.
+    pub fn of(record: &Record, fields: Vec<Field>) -> Self {
+        Self { id: record.event.id, lost: Version::of(record), fields }
+    }
+}
+
+impl Version {
+    /// What stands here.
+    pub fn of(record: &Record) -> Self {
+        Self { event: record.event.clone(), rule: record.shared().rule }
+    }
 }
 
 /// What to do.
@@ -55,7 +81,7 @@ pub(super) fn decide(
         (Then::Revive, Some(stored), Some(copy)) => revived(stored, copy, now),
         (Then::Delete, Some(stored), _) => {
             let link = stored.link.clone().map(Link::deleted);
-            let lost = stored.is_refused().then(|| conflict(&stored.event, stored.event.clone(), Vec::new()));
+            let lost = stored.is_refused().then(|| Conflict::of(stored, Vec::new()));
             let change = Change::delete(&Record { link, ..stored.clone() }, false);
             Decision { change: Some(change), conflict: lost }
         }
@@ -84,7 +110,7 @@ fn adopted(copy: &Copy, origin: Origin, now: DateTime<Utc>) -> Decision {
 fn revived(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     let mut event = stored.event.overlaid(copy.link.base.clone());
     (event.is_someday, event.updated_at, event.google_id) = (false, now, Some(copy.link.id.clone()));
-    let lost = stored.is_dirty.then(|| conflict(&stored.event, stored.event.clone(), Vec::new()));
+    let lost = stored.is_dirty.then(|| Conflict::of(stored, Vec::new()));
     let change = put(stored, event, &copy.link.base, &copy.link, false);
     Decision { change, conflict: lost }
 }
@@ -137,11 +163,14 @@ fn merged(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
         merge(base, &stored.shared(), &copy.link.base, ours_is_later);
     let is_dirty = has_edit && (changes_theirs || is_someday);
     let lost = (has_edit && !conflicts.is_empty()).then(|| {
-        let loser = match ours_is_later {
-            true => stored.event.overlaid(copy.link.base.clone()),
-            false => stored.event.clone(),
+        let lost = match ours_is_later {
+            true => Version {
+                event: stored.event.overlaid(copy.link.base.clone()),
+                rule: copy.link.base.rule.clone(),
+            },
+            false => Version::of(stored),
         };
-        conflict(&stored.event, loser, conflicts)
+        Conflict { id: stored.event.id, lost, fields: conflicts }
     });
     if changes_ours {
         let mut event = stored.event.overlaid(value.clone());
@@ -163,12 +192,8 @@ fn taken(stored: &Record, copy: &Copy, now: DateTime<Utc>) -> Decision {
     // What was put aside is still to be deleted there.
     let is_dirty = event.is_someday;
     let change = put(stored, event, &copy.link.base, &copy.link, is_dirty);
-    let lost = conflict(&stored.event, stored.event.clone(), vec![Field::Span, Field::Rule]);
+    let lost = Conflict::of(stored, vec![Field::Span, Field::Rule]);
     Decision { change, conflict: Some(lost) }
-}
-
-fn conflict(event: &Event, lost: Event, fields: Vec<Field>) -> Conflict {
-    Conflict { id: event.id, lost, fields }
 }
 
 /// The same event over a newer copy: no client can see it.
@@ -283,16 +308,13 @@ mod tests {
         let change = google_later.change.unwrap();
         assert_eq!(change.record.event.title.as_deref(), Some("theirs"));
         assert!(!change.record.is_dirty);
-        assert_eq!(
-            google_later.conflict,
-            Some(conflict(&stored.event, stored.event.clone(), vec![Field::Title]))
-        );
+        assert_eq!(google_later.conflict, Some(Conflict::of(&stored, vec![Field::Title])));
 
         let ours_later = run(&stored, &live(shared("theirs", 1), 3));
         let change = ours_later.change.unwrap();
         assert_eq!(change.record.event.title.as_deref(), Some("ours"));
         assert!(change.record.is_dirty && change.views == Views::default());
-        assert_eq!(ours_later.conflict.unwrap().lost.title.as_deref(), Some("theirs"));
+        assert_eq!(ours_later.conflict.unwrap().lost.event.title.as_deref(), Some("theirs"));
     }
 
     #[test]
@@ -327,10 +349,10 @@ mod tests {
 
         let same_field = run(&refused, &live(shared("theirs", 1), 9));
         assert_eq!(same_field.change.unwrap().record.event.title.as_deref(), Some("theirs"));
-        assert_eq!(same_field.conflict.unwrap().lost.title.as_deref(), Some("ours"));
+        assert_eq!(same_field.conflict.unwrap().lost.event.title.as_deref(), Some("ours"));
         let gone = run(&refused, &deleted());
         assert!(gone.change.unwrap().record.is_deleted);
-        assert_eq!(gone.conflict.unwrap().lost.title.as_deref(), Some("ours"));
+        assert_eq!(gone.conflict.unwrap().lost.event.title.as_deref(), Some("ours"));
     }
 
     #[test]

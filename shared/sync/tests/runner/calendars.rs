@@ -89,7 +89,7 @@ impl World {
     async fn taken_back(&self) -> Vec<(EventId, Option<String>)> {
         let issues = self.store.issues(self.user).await.unwrap();
         let lost = issues.into_iter().filter_map(|issue| match issue.kind {
-            IssueKind::TakenBack { lost, .. } => Some((issue.event, lost.title)),
+            IssueKind::TakenBack { lost, .. } => Some((issue.event, lost.event.title)),
             _ => None,
         });
         lost.collect()

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Line, google};
 use crate::plan::model::as_shown;
 use crate::{
-    Draft, EventId, EventTime, Origin, Priority, Recurrence, Repeat, Rule, Scope, Shared, Shown, Span,
+    Draft, EventId, EventTime, Origin, Priority, Recurrence, Recurs, Repeat, Rule, Scope, Shared, Shown, Span,
 };
 
 /// An edit of what somebody sees.
@@ -66,7 +66,34 @@ pub(super) fn pick<T>(from: &[T], which: u8) -> Option<&T> {
 }
 
 fn daily(count: u8) -> Recurrence {
-    Recurrence::parse(&[format!("RRULE:FREQ=DAILY;COUNT={count}")]).unwrap()
+    every(1, count)
+}
+
+fn every(days: u8, count: u8) -> Recurrence {
+    Recurrence::parse(&[format!("RRULE:FREQ=DAILY;INTERVAL={days};COUNT={count}")]).unwrap()
+}
+
+/// The rule that somebody makes. One of three occurrences can be told from others.
+fn recurring(count: u8, place: u8) -> Recurrence {
+    if count == 3 { every(place + 1, count) } else { daily(count) }
+}
+
+/// What tells a rule from others, if anything does.
+pub(super) fn interval(rule: &Rule) -> Option<String> {
+    let parts = rule.recurrence.lines().iter().flat_map(|line| line.split([':', ';']));
+    let days = parts.filter_map(|part| part.strip_prefix("INTERVAL=")).find(|days| *days != "1");
+    days.map(|days| format!("every {days} days"))
+}
+
+/// What is shown, as both sides have it.
+pub(super) fn shared(shown: &Shown) -> Shared {
+    let rule = match &shown.recurs {
+        Recurs::Base(lines) => {
+            Some(Rule { zone: "UTC".parse().unwrap(), recurrence: Recurrence::parse(lines).unwrap() })
+        }
+        Recurs::No | Recurs::Occurrence { .. } => None,
+    };
+    Shared { rule, ..shown.event.shared() }
 }
 
 /// An hour's event some hours later, and so many minutes past the hour.
@@ -89,7 +116,7 @@ pub(super) fn draft(shown: &Shown, what: Edit, place: u8) -> Option<Draft> {
         Edit::Move(hours) if draft.is_someday => draft.span = moved(&draft.span, hours, 0),
         Edit::Move(hours) => draft.span = moved(&draft.span, hours, place),
         Edit::Shelve => draft.is_someday = !draft.is_someday,
-        Edit::Recur(Some(count)) => draft.repeat = Repeat::Series(daily(count)),
+        Edit::Recur(Some(count)) => draft.repeat = Repeat::Series(recurring(count, place)),
         Edit::Recur(None) => draft.repeat = Repeat::Never,
         Edit::Delete => return None,
     }
@@ -109,7 +136,7 @@ pub(super) fn edited(shared: &Shared, what: Edit, place: u8) -> Option<Shared> {
             shared.span = span;
         }
         Edit::Recur(count) => {
-            let rule = |count| Rule { zone: "UTC".parse().unwrap(), recurrence: daily(count) };
+            let rule = |count| Rule { zone: "UTC".parse().unwrap(), recurrence: recurring(count, place) };
             shared.rule = count.map(rule);
         }
         Edit::Restore => {}
@@ -128,7 +155,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => Just(Edit::Describe),
         2 => prop_oneof![Just(1), Just(24), Just(-3)].prop_map(Edit::Move),
         1 => Just(Edit::Shelve),
-        2 => prop_oneof![Just(None), Just(Some(2)), Just(Some(4))].prop_map(Edit::Recur),
+        2 => prop_oneof![Just(None), Just(Some(2)), Just(Some(3)), Just(Some(4))].prop_map(Edit::Recur),
         2 => Just(Edit::Delete),
         1 => Just(Edit::Restore),
     ]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::{World, marks};
+use crate::sync::Version;
 use crate::{Address, Record, Role, Shared, Slot, Tag};
 
 impl World {
@@ -34,7 +35,8 @@ impl World {
 
     /// What somebody had written in what lost a conflict.
     pub(super) fn recorded(&self) -> BTreeSet<String> {
-        let recorded: Vec<Shared> = self.lost.iter().map(|conflict| conflict.lost.shared()).collect();
+        let version = |Version { event, rule }: &Version| Shared { rule: rule.clone(), ..event.shared() };
+        let recorded: Vec<Shared> = self.lost.iter().map(|conflict| version(&conflict.lost)).collect();
         marks(recorded.iter()).into_keys().collect()
     }
 

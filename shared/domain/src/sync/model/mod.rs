@@ -47,14 +47,15 @@ struct World {
     bug: Option<Bug>,
 }
 
-/// What somebody has written, as far as it can be seen on a side: titles and descriptions, and the minute that an event was moved to, which tells
-/// one move from another.
+/// What somebody has written, as far as it can be seen on a side: titles and descriptions, and what tells one move or rule from another: the minute that
+/// an event was moved to, and every how many days it recurs.
 fn marks<'a>(shared: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, usize> {
     let mut marks = BTreeMap::new();
-    for Shared { title, description, span, .. } in shared {
+    for Shared { title, description, span, rule, .. } in shared {
         let texts = [title, description].into_iter().flatten().map(|text| text.trim().to_owned());
         let minute = Some(span.start().instant().minute()).filter(|minute| *minute > 0);
-        for mark in texts.chain(minute.map(|minute| format!("moved to minute {minute}"))) {
+        let minute = minute.map(|minute| format!("moved to minute {minute}"));
+        for mark in texts.chain(minute).chain(rule.as_ref().and_then(acts::interval)) {
             *marks.entry(mark).or_default() += 1;
         }
     }
@@ -123,7 +124,7 @@ impl World {
     }
 
     fn marks_here(&self) -> BTreeMap<String, usize> {
-        let shown: Vec<Shared> = self.shown().iter().map(|shown| shown.event.shared()).collect();
+        let shown: Vec<Shared> = self.shown().iter().map(acts::shared).collect();
         marks(shown.iter())
     }
 

@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestError, TestRng, TestRunner};
 
-use super::World;
 use super::acts::{Act, history, of_one_side};
 use super::histories::{any_order_is_as_good, lived, nothing_is_recorded};
+use super::{World, google};
 use crate::sync::Conflict;
 use crate::{Record, Steps};
 
@@ -15,6 +15,10 @@ use crate::{Record, Steps};
 pub(super) enum Bug {
     /// What loses is not written down.
     KeepsNoRecord,
+    /// Of what loses, the time is not written down.
+    RecordsNoTime,
+    /// Nor is the rule.
+    RecordsNoRule,
     /// Whatever comes from Google is written down as a conflict.
     RecordsEveryChange,
     /// The last entry of each list is passed over.
@@ -41,11 +45,21 @@ impl World {
     }
 }
 
+/// A conflict that does not tell when the event was.
+pub(super) fn timeless(mut conflict: Conflict) -> Conflict {
+    conflict.lost.event.span = google::shared("", 21, 12, None).span;
+    conflict
+}
+
+/// A conflict that does not tell how the series recurred.
+pub(super) fn without_rule(mut conflict: Conflict) -> Conflict {
+    conflict.lost.rule = None;
+    conflict
+}
+
 /// A conflict for each change.
 pub(super) fn every_change(steps: &Steps) -> Vec<Conflict> {
-    let conflict =
-        |record: &Record| Conflict { id: record.event.id, lost: record.event.clone(), fields: Vec::new() };
-    steps.changes().map(|change| conflict(&change.record)).collect()
+    steps.changes().map(|change| Conflict::of(&change.record, Vec::new())).collect()
 }
 
 /// Looks for a history that a property does not stand, and cuts it down: that one must fail when it is tried again, and needs few acts.
@@ -72,6 +86,16 @@ fn is_found_in_any_history(bug: Bug, says: &str) {
 #[test]
 fn a_loser_that_is_not_recorded_is_found() {
     is_found_in_any_history(Bug::KeepsNoRecord, "is lost");
+}
+
+#[test]
+fn a_move_that_is_not_recorded_is_found() {
+    is_found_in_any_history(Bug::RecordsNoTime, "moved to minute");
+}
+
+#[test]
+fn a_rule_that_is_not_recorded_is_found() {
+    is_found_in_any_history(Bug::RecordsNoRule, "days\" is lost");
 }
 
 #[test]

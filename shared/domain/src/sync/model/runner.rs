@@ -39,6 +39,8 @@ impl World {
         self.is_repair_wanted |= is_short;
         match self.bug {
             Some(Bug::KeepsNoRecord) => {}
+            Some(Bug::RecordsNoTime) => self.lost.extend(conflicts.into_iter().map(planted::timeless)),
+            Some(Bug::RecordsNoRule) => self.lost.extend(conflicts.into_iter().map(planted::without_rule)),
             Some(Bug::RecordsEveryChange) => self.lost.extend(planted::every_change(&steps)),
             _ => self.lost.extend(conflicts),
         }

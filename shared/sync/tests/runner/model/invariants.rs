@@ -92,7 +92,7 @@ pub fn i3_i4_nothing_that_was_written_is_lost(sight: &Sight, writes: &[Write]) -
         .iter()
         .filter_map(|issue| match &issue.kind {
             IssueKind::Conflict { lost, .. } | IssueKind::TakenBack { lost, .. } => {
-                Some([lost.title.clone(), lost.description.clone()])
+                Some([lost.event.title.clone(), lost.event.description.clone()])
             }
             IssueKind::Parked { .. } => None,
         })
