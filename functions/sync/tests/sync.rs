@@ -1,6 +1,7 @@
 //! The function in process, on a table made from the bundle's own template.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking, like the tests")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auth::test_support::{cookie, verifier};
@@ -274,6 +275,25 @@ async fn a_lost_version_is_shown_whole_and_says_what_lost_in_it() {
         (&issue["lost"]["title"], &issue["lost"]["startDate"]),
         (&json!("Ours"), &json!("2026-11-24T09:00:00Z"))
     );
+}
+
+#[tokio::test]
+async fn two_issues_of_one_event_at_once_are_two() {
+    let world = World::start(None).await;
+    let said = |reason: &str| Issue {
+        event: EventId::new([1; 12]),
+        kind: IssueKind::Parked { reason: reason.into() },
+        at: now(),
+    };
+    world.record(said("one")).await;
+    world.record(said("another")).await;
+    world.record(said("one")).await;
+    let (_, first) = world.issues(ANA, "?limit=1").await;
+    let next = first["next"].as_str().unwrap().replace('#', "%23");
+    let (_, second) = world.issues(ANA, &format!("?limit=1&after={next}")).await;
+    let reasons: BTreeSet<&str> =
+        [&first, &second].map(|page| page["issues"][0]["reason"].as_str().unwrap()).into();
+    assert_eq!((reasons, &second["next"]), (BTreeSet::from(["one", "another"]), &Value::Null));
 }
 
 #[tokio::test]

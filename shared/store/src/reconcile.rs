@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::sync::Version;
 use domain::{Address, EventId, Record, Records, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::item::EventItem;
 use crate::key::{self, Key};
@@ -30,7 +31,7 @@ struct MarkItem {
     expires_at: i64,
 }
 
-/// `K#<time, backwards>#<event>`: something that the user may want to know about a sync.
+/// `K#<time, backwards>#<event>#<digest>`: something that the user may want to know about a sync.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Issue {
     /// Which event.
@@ -79,12 +80,15 @@ pub struct NoPlace;
 const ISSUES: &str = "K#";
 /// A millisecond that nobody who reads this will see; its digits are those of every time before it.
 const LAST_MILLISECOND: i64 = 9_999_999_999_999;
+/// How many bytes of the digest of what an issue says are in its place.
+const DIGEST: usize = 4;
 
 impl IssuePlace {
-    /// Of this issue.
+    /// Of this issue. Two of one event within a millisecond are told apart by what they say.
     pub fn of(issue: &Issue) -> Self {
         let backwards = LAST_MILLISECOND.saturating_sub(issue.at.timestamp_millis());
-        Self(format!("{backwards:013}#{}", issue.event))
+        let digest = Sha256::digest(format!("{:?}", issue.kind));
+        Self(format!("{backwards:013}#{}#{}", issue.event, hex::encode(&digest[..DIGEST])))
     }
 }
 
@@ -98,10 +102,11 @@ impl FromStr for IssuePlace {
     type Err = NoPlace;
 
     fn from_str(text: &str) -> Result<Self, NoPlace> {
-        let (time, event) = text.split_once('#').ok_or(NoPlace)?;
+        let [time, event, digest] = text.split('#').collect::<Vec<_>>()[..] else { return Err(NoPlace) };
         let is_time = time.len() == 13 && time.bytes().all(|byte| byte.is_ascii_digit());
-        let is_event = event.parse::<EventId>().is_ok();
-        if is_time && is_event { Ok(Self(text.to_owned())) } else { Err(NoPlace) }
+        let is_digest = hex::decode_to_slice(digest, &mut [0; DIGEST]).is_ok();
+        let is_place = is_time && event.parse::<EventId>().is_ok() && is_digest;
+        if is_place { Ok(Self(text.to_owned())) } else { Err(NoPlace) }
     }
 }
 
@@ -275,7 +280,15 @@ mod tests {
             (IssuePlace::of(&issue(1_763_600_000_000)), IssuePlace::of(&issue(1_763_600_000_001)));
         assert!(new.0 < old.0);
         assert_eq!(old.to_string().parse::<IssuePlace>(), Ok(old));
-        for wrong in ["", "#", "K#1", "12#070707070707070707070707", "8236399999999#x", "~"] {
+        for wrong in [
+            "",
+            "#",
+            "K#1",
+            "12#070707070707070707070707",
+            "8236399999999#x",
+            "8236399999999#070707070707070707070707#z",
+            "~",
+        ] {
             assert!(wrong.parse::<IssuePlace>().is_err(), "{wrong}");
         }
     }
