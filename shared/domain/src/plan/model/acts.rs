@@ -7,7 +7,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::{clock, span};
+use super::group::{clock, span};
 use crate::{Draft, EventId, EventTime, Origin, Priority, Recurrence, Recurs, Repeat, Scope, Shown, Zone};
 
 const DAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];

@@ -1,22 +1,23 @@
 //! Histories: what people do to a few series, one request after the other, in the rules' calendar and in the naive one.
 
 mod cases;
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use chrono::DateTime;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
+use self::request::Request;
 use super::acts::{Act, Start, What, Which, acts, as_shown, starts};
 use super::{Around, Fields, Naive, Row};
 use crate::plan::family::id_apart;
-use crate::plan::{Context, Steps, delete, reaches_beyond, reorder, save};
+use crate::plan::{Context, Steps, reaches_beyond};
 use crate::{
     Address, Change, Draft, EventId, Family, GoogleEventId, Link, Record, Records, Recurrence, Recurs,
-    Refusal, Repeat, Role, Scope, Shelf, Shown, Slot, Stored, Tag, Window, Zone,
+    Repeat, Role, Scope, Shelf, Shown, Slot, Stored, Tag, Window, Zone,
 };
 
 /// Both clocks change in between. All times of day are multiples of three hours, so that none is skipped: a series that starts at such a time starts
@@ -28,60 +29,6 @@ const WINDOWS: [(&str, &str); 3] = [
     ("2026-03-07T00:00:00-05:00", "2026-03-14T23:59:59-04:00"),
     ("2026-03-01", "2026-03-31"),
 ];
-
-/// One request.
-#[derive(Clone, Debug)]
-enum Request {
-    Save(Box<Draft>, Scope),
-    Delete(EventId, Scope),
-    Reorder(EventId, f64),
-}
-
-impl Request {
-    fn id(&self) -> EventId {
-        match self {
-            Self::Save(draft, _) => draft.id(),
-            Self::Delete(id, _) | Self::Reorder(id, _) => *id,
-        }
-    }
-
-    fn scope(&self) -> Scope {
-        match self {
-            Self::Save(_, scope) | Self::Delete(_, scope) => *scope,
-            Self::Reorder(..) => Scope::This,
-        }
-    }
-
-    fn plan(&self, records: &Records, context: &Context) -> Result<Steps, Refusal> {
-        match self {
-            Self::Save(draft, scope) => save(records, draft, *scope, context),
-            Self::Delete(id, scope) => delete(records, *id, *scope, context),
-            Self::Reorder(id, order) => Ok(reorder(records, *id, *order, context)),
-        }
-    }
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Save(draft, scope) => {
-                let (start, end) = (draft.span.start().as_str(), draft.span.end().as_str());
-                let texts = (draft.title.as_deref(), draft.description.as_deref(), draft.priority);
-                let repeat = match &draft.repeat {
-                    Repeat::Series(rule) => format!("Series({:?})", rule.lines()),
-                    Repeat::Occurrence { series, rule } => {
-                        format!("Occurrence({series:?}, {:?})", rule.as_ref().map(Recurrence::lines))
-                    }
-                    other => format!("{other:?}"),
-                };
-                write!(f, "save {scope:?} {} {start}..{end} {texts:?} ", draft.id)?;
-                write!(f, "someday {} order {:?} {repeat}", draft.is_someday, draft.order)
-            }
-            Self::Delete(id, scope) => write!(f, "delete {scope:?} {id}"),
-            Self::Reorder(id, order) => write!(f, "reorder {id} {order}"),
-        }
-    }
-}
 
 /// Both calendars, and what has been shown.
 struct World {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use super::{clock, time};
+use super::group::{clock, time};
 use crate::{EventTime, Recurrence, Zone};
 
 /// After this day nothing is copied; the views that are compared end long before.
