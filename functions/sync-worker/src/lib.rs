@@ -3,7 +3,7 @@
 //! A queue group is a user, so nobody else works for a user meanwhile. The jobs of a batch are folded: a job is a hint, and two of the same
 //! kind are one. A job that failed for a passing reason comes back after a while, with everything that waits behind it; one that
 //! failed for good is delivered a few times more, fast, and ends in the dead-letter queue with its reason in the log, and does not hold
-//! up its neighbours.
+//! up its neighbours. A notification that comes while another has just been seen to waits alone, for a second or two.
 
 mod configuration;
 
@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Job, UserId};
 use futures_util::future::join_all;
 use runtime::sqs::Message;
-use sync::{Effort, Error, Pause, Sync, describe};
+use sync::{Delivery, Effort, Error, Pause, Sync, describe};
 
 /// How long a batch may work before its jobs hand the rest to further messages; the function itself has two minutes.
 const BUDGET: TimeDelta = TimeDelta::seconds(80);
@@ -37,25 +37,56 @@ pub struct Worker {
 
 /// Does a batch; returns the ids of the messages that are to come again.
 pub async fn handle(worker: &Worker, messages: Vec<Message<Job>>) -> Vec<String> {
-    let begun = worker.sync.clock.now();
+    let batch = Batch {
+        begun: worker.sync.clock.now(),
+        received_at: messages.iter().filter_map(|message| message.first_received_at).max(),
+    };
     let mut users: BTreeMap<UserId, Vec<Message<Job>>> = BTreeMap::new();
     for message in messages {
         users.entry(message.body.user()).or_default().push(message);
     }
-    let work = users.into_values().map(|messages| worker.work(messages, begun));
+    let work = users.into_values().map(|messages| worker.work(messages, batch));
     join_all(work).await.into_iter().flatten().collect()
+}
+
+/// What is the same for all messages that came together.
+#[derive(Clone, Copy)]
+struct Batch {
+    /// When the work began.
+    begun: DateTime<Utc>,
+    /// When they were handed out, or before that, by the queue's clock.
+    received_at: Option<DateTime<Utc>>,
+}
+
+impl Batch {
+    /// What the queue knows of some of its messages.
+    fn delivery(&self, messages: &[Message<Job>]) -> Option<Delivery> {
+        let sent_at = messages.iter().map(|message| message.sent_at).collect::<Option<Vec<_>>>()?;
+        let is_repeated = messages.iter().any(|message| message.receive_count > 1);
+        Some(Delivery { sent_at: sent_at.into_iter().max()?, received_at: self.received_at?, is_repeated })
+    }
 }
 
 impl Worker {
     /// Does one user's messages, in order.
-    async fn work(&self, messages: Vec<Message<Job>>, begun: DateTime<Utc>) -> Vec<String> {
+    async fn work(&self, messages: Vec<Message<Job>>, batch: Batch) -> Vec<String> {
         let mut jobs = fold(messages).into_iter();
         let mut failed = Vec::new();
         while let Some((job, messages)) = jobs.next() {
             let receives = messages.iter().map(|message| message.receive_count).max().unwrap_or(1);
-            let (until, limit) = (begun + BUDGET, begun + LIMIT);
+            let (until, limit) = (batch.begun + BUDGET, batch.begun + LIMIT);
             let effort = Effort { until, limit, is_last_try: receives >= RECEIVES };
-            let Err(error) = self.sync.run(&job, effort).await else { continue };
+            let delivery = batch.delivery(&messages);
+            let mut outcome = self.sync.deliver(&job, delivery, effort).await;
+            if let Err(Error::Later { why: Pause::Gathering, wait }) = outcome {
+                if let Some(newest) = self.put_off(&messages, wait).await {
+                    failed.push(newest);
+                    continue;
+                }
+                let at_once = delivery.map(|delivery| Delivery { is_repeated: true, ..delivery });
+                outcome = self.sync.deliver(&job, at_once, effort).await;
+            }
+            let Err(error) = outcome else { continue };
             log(&job, receives, &error);
             if !error.is_retryable() {
                 failed.extend(self.give_back(messages, HOPELESS_WAIT).await);
@@ -74,6 +105,19 @@ impl Worker {
             failed.extend(self.give_back(all, self.wait(receives, &error)).await);
         }
         failed
+    }
+
+    /// Has the newest of messages that ask for the same handed out again after `wait`, and returns its id: what the others ask for it does, too. `None`
+    /// when the queue does not listen: it would rest for the queue's visibility time-out, so it had better be done at once.
+    async fn put_off(&self, messages: &[Message<Job>], wait: Duration) -> Option<String> {
+        let newest = messages.iter().max_by_key(|message| message.sent_at)?;
+        match self.sync.queue.retry_in(&newest.receipt, wait).await {
+            Ok(()) => Some(newest.id.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "a notification is seen to sooner than it had to be");
+                None
+            }
+        }
     }
 
     /// Has fresh messages take the place of those that the queue would give up: they have waited, and not failed. A job that cannot be sent
@@ -143,7 +187,14 @@ mod tests {
     use super::*;
 
     fn message(id: &str, body: Job) -> Message<Job> {
-        Message { id: id.into(), receipt: id.into(), receive_count: 1, body }
+        Message {
+            id: id.into(),
+            receipt: id.into(),
+            receive_count: 1,
+            sent_at: None,
+            first_received_at: None,
+            body,
+        }
     }
 
     #[test]

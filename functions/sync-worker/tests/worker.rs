@@ -9,7 +9,7 @@ use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GoogleStatus, Job, UserId};
 use fake_sqs::{Broker, ManualClock};
 use google::{Google, Vault};
@@ -23,13 +23,21 @@ use sync_worker_function::{Worker, handle};
 const ANA: UserId = UserId::new([1; 12]);
 const BEN: UserId = UserId::new([2; 12]);
 
-/// While it is set, the store cannot be reached.
+/// Which of them cannot be reached.
 #[derive(Default)]
-struct Outage(AtomicBool);
+struct Outage {
+    store: AtomicBool,
+    queue: AtomicBool,
+}
 
 impl Script for Outage {
     fn next(&self, kind: Kind, _: &'static str) -> Option<Fault> {
-        (kind == Kind::Store && self.0.load(Ordering::SeqCst)).then_some(Fault::FailBefore)
+        let is_out = match kind {
+            Kind::Store => &self.store,
+            Kind::Queue => &self.queue,
+            _ => return None,
+        };
+        is_out.load(Ordering::SeqCst).then_some(Fault::FailBefore)
     }
 }
 
@@ -85,19 +93,41 @@ impl World {
         store.mutate(ANA, &[], now, plan).await.unwrap();
     }
 
-    /// Has the function do what is received, and forgets what it has done, as Lambda does. Returns how often each was received.
+    /// Has the function do what is received. Returns how often each message was received.
     async fn work(&self) -> Vec<u32> {
         let messages = self.receive().await;
-        let known: Vec<_> =
-            messages.iter().map(|m| (m.id.clone(), m.receipt.clone(), m.receive_count)).collect();
+        let receives = messages.iter().map(|message| message.receive_count).collect();
+        self.finish(messages).await;
+        receives
+    }
+
+    /// Has the function do its work and forgets what it has done, as Lambda does. Returns the ids of what is left.
+    async fn finish(&self, messages: Vec<Message<Job>>) -> Vec<String> {
+        let known: Vec<_> = messages.iter().map(|m| (m.id.clone(), m.receipt.clone())).collect();
         let failed = handle(&self.worker, messages).await;
-        for (id, receipt, _) in &known {
+        for (id, receipt) in &known {
             if !failed.contains(id) {
                 let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
                 delete.send().await.unwrap();
             }
         }
-        known.into_iter().map(|(_, _, receives)| receives).collect()
+        failed
+    }
+
+    /// What time it is for the queue.
+    fn now(&self) -> DateTime<Utc> {
+        let now = fake_sqs::Clock::now(&self.clock);
+        DateTime::from_timestamp_millis(now.as_millis().try_into().unwrap()).unwrap()
+    }
+
+    async fn pulled_from(&self) -> Option<DateTime<Utc>> {
+        self.worker.sync.store.google(ANA).await.unwrap().unwrap().pulled_from
+    }
+
+    async fn pulls(&self, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            self.send(&Job::Pull { user: ANA }, &format!("pull.{number}")).await;
+        }
     }
 
     async fn send(&self, job: &Job, deduplication: &str) {
@@ -110,18 +140,23 @@ impl World {
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(10)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
             .unwrap();
-        let message = |message: &aws_sdk_sqs::types::Message| Message {
-            id: message.message_id().unwrap().to_owned(),
-            receipt: message.receipt_handle().unwrap().to_owned(),
-            receive_count: message.attributes().unwrap()
-                [&MessageSystemAttributeName::ApproximateReceiveCount]
-                .parse()
-                .unwrap(),
-            body: serde_json::from_str(message.body().unwrap()).unwrap(),
+        let message = |message: &aws_sdk_sqs::types::Message| {
+            let attributes = message.attributes().unwrap();
+            let number = |name| attributes[&name].parse::<i64>().unwrap();
+            let time = |name| DateTime::from_timestamp_millis(number(name));
+            let receives = number(MessageSystemAttributeName::ApproximateReceiveCount);
+            Message {
+                id: message.message_id().unwrap().to_owned(),
+                receipt: message.receipt_handle().unwrap().to_owned(),
+                receive_count: receives.try_into().unwrap(),
+                sent_at: time(MessageSystemAttributeName::SentTimestamp),
+                first_received_at: time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp),
+                body: serde_json::from_str(message.body().unwrap()).unwrap(),
+            }
         };
         received.messages().iter().map(message).collect()
     }
@@ -165,7 +200,7 @@ async fn what_failed_for_a_passing_reason_comes_back_soon_with_all_that_waits_be
     let world = World::start().await;
     world.send(&Job::Pull { user: ANA }, "1").await;
     world.send(&Job::Push { user: ANA }, "2").await;
-    world.outage.0.store(true, Ordering::SeqCst);
+    world.outage.store.store(true, Ordering::SeqCst);
     let messages = world.receive().await;
     let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
     assert_eq!(handle(&world.worker, messages).await, ids);
@@ -174,7 +209,7 @@ async fn what_failed_for_a_passing_reason_comes_back_soon_with_all_that_waits_be
     let again = world.receive().await;
     assert_eq!(again.iter().map(|message| message.id.clone()).collect::<Vec<_>>(), ids);
     assert!(again.iter().all(|message| message.receive_count == 2));
-    world.outage.0.store(false, Ordering::SeqCst);
+    world.outage.store.store(false, Ordering::SeqCst);
     assert!(handle(&world.worker, again).await.is_empty());
 }
 
@@ -200,6 +235,96 @@ async fn a_job_that_only_waits_is_never_given_up_and_asks_no_more_often_than_it_
         world.clock.advance(Duration::from_secs(600));
     }
     assert_eq!(received, [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1], "fresh messages take their place in time");
+}
+
+/// A burst: the first is read at once, the ten that come next leave one of them behind, and the rest has nothing left to say.
+#[tokio::test]
+async fn of_many_notifications_that_come_at_once_one_is_read_and_one_after_it() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    world.pulls(0..1).await;
+    assert_eq!(world.work().await, [1]);
+    let first = world.now();
+    assert_eq!(world.pulled_from().await, Some(first));
+
+    world.clock.advance(Duration::from_millis(100));
+    world.pulls(1..20).await;
+    assert_eq!(world.work().await, [1; 10]);
+    assert_eq!(world.pulled_from().await, Some(first), "nothing is read so soon");
+    world.clock.advance(Duration::from_millis(1_999));
+    assert!(world.receive().await.is_empty(), "what is behind the one that waits waits with it");
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(
+        world.work().await,
+        [2, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        "one stands for ten, and is not kept again"
+    );
+    assert_eq!(world.pulled_from().await, Some(world.now()));
+    assert!(world.receive().await.is_empty());
+    assert_eq!(world.now() - first, TimeDelta::milliseconds(2_100));
+}
+
+#[tokio::test]
+async fn what_has_been_read_since_it_was_sent_is_done_and_nothing_is_noted() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    world.pulls(0..12).await;
+    world.clock.advance(Duration::from_millis(500));
+    assert_eq!(world.work().await, [1; 10]);
+    let noted = world.pulled_from().await;
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.work().await, [1; 2]);
+    assert_eq!(world.pulled_from().await, noted);
+}
+
+/// An edit of the user's own is sent, although a notification waits before it.
+#[tokio::test]
+async fn a_push_behind_a_notification_that_waits_is_done() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    world.worker.sync.store.note_pull(ANA, world.now()).await.unwrap();
+    world.pulls(0..1).await;
+    world.send(&Job::Push { user: ANA }, "push").await;
+    world.pulls(1..2).await;
+    let messages = world.receive().await;
+    let newest = messages[2].id.clone();
+    assert_eq!(world.finish(messages).await, [newest.clone()], "all but one are done");
+    assert!(world.receive().await.is_empty());
+    world.clock.advance(Duration::from_secs(2));
+    let again = world.receive().await;
+    assert_eq!(again.iter().map(|message| &message.id).collect::<Vec<_>>(), [&newest]);
+    assert!(world.finish(again).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_notification_that_the_queue_does_not_take_back_is_read_at_once() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    world.worker.sync.store.note_pull(ANA, world.now()).await.unwrap();
+    world.clock.advance(Duration::from_millis(100));
+    world.pulls(0..2).await;
+    // The messages come to the function by another way.
+    world.outage.queue.store(true, Ordering::SeqCst);
+    let messages = world.receive().await;
+    assert!(handle(&world.worker, messages).await.is_empty());
+    assert_eq!(world.pulled_from().await, Some(world.now()));
+}
+
+/// What fails after it has waited is tried again like anything else.
+#[tokio::test]
+async fn a_notification_that_has_waited_and_fails_is_tried_again() {
+    let world = World::start().await;
+    world.connect_ana().await;
+    world.worker.sync.store.note_pull(ANA, world.now()).await.unwrap();
+    world.pulls(0..1).await;
+    assert_eq!(world.work().await, [1]);
+    world.clock.advance(Duration::from_secs(2));
+    world.outage.store.store(true, Ordering::SeqCst);
+    assert_eq!(world.work().await, [2]);
+    world.outage.store.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.work().await, [3]);
+    assert!(world.receive().await.is_empty());
 }
 
 #[test]

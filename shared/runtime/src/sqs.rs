@@ -1,6 +1,9 @@
 //! Running a function on a queue.
 
+use std::str::FromStr;
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use chrono::{DateTime, Utc};
 use lambda_runtime::{LambdaEvent, service_fn};
 use seam::Meter;
 use serde::de::DeserializeOwned;
@@ -16,6 +19,10 @@ pub struct Message<T> {
     pub receipt: String,
     /// How often it was handed out, this time included.
     pub receive_count: u32,
+    /// When it was sent, by the queue's clock.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When it was handed out for the first time, by the queue's clock.
+    pub first_received_at: Option<DateTime<Utc>>,
     /// What it says.
     pub body: T,
 }
@@ -47,11 +54,15 @@ where
 fn parse<T: DeserializeOwned>(event: SqsEvent) -> (Vec<Message<T>>, Vec<String>) {
     let (mut messages, mut failed) = (Vec::new(), Vec::new());
     for record in event.records {
-        let receive_count = receive_count(&record);
+        let receive_count = attribute(&record, "ApproximateReceiveCount").unwrap_or(1);
+        let sent_at = time(&record, "SentTimestamp");
+        let first_received_at = time(&record, "ApproximateFirstReceiveTimestamp");
         let id = record.message_id.unwrap_or_default();
         let receipt = record.receipt_handle.unwrap_or_default();
         match serde_json::from_str(record.body.as_deref().unwrap_or_default()) {
-            Ok(body) => messages.push(Message { id, receipt, receive_count, body }),
+            Ok(body) => {
+                messages.push(Message { id, receipt, receive_count, sent_at, first_received_at, body });
+            }
             Err(error) => {
                 tracing::error!(message_id = id, %error, "a message cannot be read");
                 failed.push(id);
@@ -61,8 +72,12 @@ fn parse<T: DeserializeOwned>(event: SqsEvent) -> (Vec<Message<T>>, Vec<String>)
     (messages, failed)
 }
 
-fn receive_count(record: &SqsMessage) -> u32 {
-    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+fn attribute<T: FromStr>(record: &SqsMessage, name: &str) -> Option<T> {
+    record.attributes.get(name)?.parse().ok()
+}
+
+fn time(record: &SqsMessage, name: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(attribute(record, name)?)
 }
 
 fn response(failed: Vec<String>) -> SqsBatchResponse {
@@ -89,5 +104,18 @@ mod tests {
         let (messages, failed) = parse::<u32>(event);
         assert_eq!((messages[0].id.as_str(), messages[0].receive_count, messages[0].body), ("1", 3, 7));
         assert_eq!((messages.len(), failed), (1, vec!["2".to_owned()]));
+    }
+
+    #[test]
+    fn the_queue_tells_when_a_message_was_sent_and_first_handed_out() {
+        let event: SqsEvent = serde_json::from_str(
+            r#"{"Records":[{"body":"1","attributes":{"SentTimestamp":"1795168800000","ApproximateFirstReceiveTimestamp":"1795168800025"}},{"body":"2","attributes":{}}]}"#,
+        )
+        .unwrap();
+        let (messages, _) = parse::<u32>(event);
+        let times: Vec<_> =
+            messages.iter().map(|message| (message.sent_at, message.first_received_at)).collect();
+        let at = |millis| DateTime::from_timestamp_millis(1_795_168_800_000 + millis);
+        assert_eq!(times, [(at(0), at(25)), (None, None)]);
     }
 }

@@ -8,6 +8,7 @@ use domain::UserId;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{self, Key};
+use crate::pulls::Pull;
 use crate::table::{Expression, OnCondition, Query, Write};
 use crate::traversals::ListItem;
 use crate::{Budget, CalendarState, Error, ListState, Plan, Store};
@@ -102,6 +103,8 @@ pub struct GoogleItems {
     pub list: ListState,
     /// What the user's calls of the last minute come to.
     pub budget: Budget,
+    /// When the last reading of what changed began that has come to its end ([`Store::note_pull`]); none when nobody has noted one of late.
+    pub pulled_from: Option<DateTime<Utc>>,
 }
 
 /// Any item under `G#`, told by its members.
@@ -112,6 +115,7 @@ enum GoogleItem {
     List(ListItem),
     Connection(Connection),
     Budget(Budget),
+    Pull(Pull),
 }
 
 fn connection_key(user: UserId) -> Key {
@@ -185,16 +189,17 @@ impl Store {
             .value(":prefix", PREFIX)?;
         let items: Vec<GoogleItem> = self.table.query(Query { index: None, condition, limit: None }).await?;
         let (mut connection, mut calendars) = (None, Vec::new());
-        let (mut list, mut budget) = (ListState::default(), Budget::default());
+        let (mut list, mut budget, mut pulled_from) = (ListState::default(), Budget::default(), None);
         for item in items {
             match item {
                 GoogleItem::Calendar(state) => calendars.push(state),
                 GoogleItem::List(item) => list = item.list,
                 GoogleItem::Connection(item) => connection = Some(item),
                 GoogleItem::Budget(item) => budget = item,
+                GoogleItem::Pull(item) => pulled_from = Some(item.pulled_from),
             }
         }
-        Ok(connection.map(|connection| GoogleItems { connection, calendars, list, budget }))
+        Ok(connection.map(|connection| GoogleItems { connection, calendars, list, budget, pulled_from }))
     }
 
     /// Stores a new access token and, if Google rotated it, a new refresh token, in place of those that came with `used`.

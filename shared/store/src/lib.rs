@@ -22,6 +22,7 @@ mod mutate;
 mod outbox;
 mod plan;
 mod priorities;
+mod pulls;
 mod reconcile;
 mod resets;
 mod sessions;

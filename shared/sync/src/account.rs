@@ -32,6 +32,8 @@ pub(crate) struct Account {
     pub list: ListState,
     /// What the user's calls come to.
     pub budget: Budget,
+    /// When the last reading of what changed began that is known to have come to its end.
+    pub pulled_from: Option<DateTime<Utc>>,
     /// What is left of the calls that were granted to this job; none before the first.
     pub lease: Option<Lease>,
     /// Opened in this job.
@@ -74,6 +76,7 @@ impl Sync {
             calendars: items.calendars,
             list: items.list,
             budget: items.budget,
+            pulled_from: items.pulled_from,
             lease: None,
             access: None,
         }))

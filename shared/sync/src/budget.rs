@@ -57,6 +57,8 @@ pub enum Pause {
     Throttled,
     /// Google refuses the project, or our client.
     Project,
+    /// What changed has just been read: further notifications are read together.
+    Gathering,
 }
 
 impl fmt::Display for Pause {
@@ -65,6 +67,7 @@ impl fmt::Display for Pause {
             Self::Budget => "the user's calls of this minute are spent",
             Self::Throttled => "Google has found the user too fast",
             Self::Project => "Google refuses the project",
+            Self::Gathering => "what changed has just been read",
         })
     }
 }

@@ -8,11 +8,13 @@
 //! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `meet`, `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
 //! * `account` has the user's permission, `budget` how often Google may be called, `apply` the way of a page into the store.
+//! * `delivery` knows which notifications have nothing left to say.
 
 mod account;
 mod apply;
 mod budget;
 mod calendars;
+mod delivery;
 mod destination;
 pub mod due;
 mod error;
@@ -42,11 +44,13 @@ use store::{Due, Plan, Snapshot, Store};
 use url::Url;
 
 pub use budget::Pause;
+pub use delivery::Delivery;
 pub use error::Error;
 pub use queue::Queue;
 pub use watch::{NotificationAddress, hash_of_token};
 
 use account::Account;
+use delivery::Verdict;
 
 /// For how long a running import may be believed to run without another sign of life.
 pub const IMPORT_LEASE: TimeDelta = TimeDelta::minutes(15);
@@ -94,14 +98,23 @@ enum Progress {
 }
 
 impl Sync {
-    /// Does a job.
+    /// Does a job that no message asks for, or of whose messages the queue says nothing.
+    ///
+    /// # Errors
+    /// As [`Sync::deliver`].
+    pub async fn run(&self, job: &Job, effort: Effort) -> Result<(), Error> {
+        self.deliver(job, None, effort).await
+    }
+
+    /// Does a job that messages of the queue ask for, unless another has done so since they were sent.
     ///
     /// # Errors
     /// Any error; [`Error::is_retryable`] tells whether a later try can succeed. That the user has withdrawn access is not an error.
-    pub async fn run(&self, job: &Job, effort: Effort) -> Result<(), Error> {
+    /// [`Error::Later`] of [`Pause::Gathering`] concerns this job alone: others of the user need not wait for it.
+    pub async fn deliver(&self, job: &Job, delivery: Option<Delivery>, effort: Effort) -> Result<(), Error> {
         let mut attempt = 1;
         loop {
-            match self.attempt(job, effort).await {
+            match self.attempt(job, delivery, effort).await {
                 Err(Error::Superseded) if attempt < ATTEMPTS => attempt += 1,
                 // The user left meanwhile: nothing is left to do.
                 Err(Error::Disconnected) => return Ok(()),
@@ -110,20 +123,27 @@ impl Sync {
         }
     }
 
-    async fn attempt(&self, job: &Job, effort: Effort) -> Result<(), Error> {
+    async fn attempt(&self, job: &Job, delivery: Option<Delivery>, effort: Effort) -> Result<(), Error> {
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
         let until = effort.until;
+        if let (Job::Pull { .. }, Some(delivery)) = (job, delivery) {
+            match delivery.verdict(account.pulled_from) {
+                Verdict::IsRead => return Ok(()),
+                Verdict::Waits(wait) => return Err(Error::Later { why: Pause::Gathering, wait }),
+                Verdict::IsDue => {}
+            }
+        }
         // Boxed, as are the layers of a call: unoptimised, so many of them are too much for the stack of a test's thread.
         let work = Box::pin(async {
             match job {
                 Job::Import { is_repair, .. } => Box::pin(self.import(&mut account, *is_repair, until)).await,
-                Job::Pull { .. } => Box::pin(self.pull_and_push(&mut account, until)).await,
+                Job::Pull { .. } => Box::pin(self.pull_and_push(&mut account, delivery, until)).await,
                 Job::Poll { .. } => Box::pin(self.poll(&mut account, until)).await,
                 Job::Push { .. } => Box::pin(self.push(&mut account, until)).await,
                 Job::RenewWatch { .. } => Box::pin(self.renew(&mut account, until)).await,
                 Job::StopStray { channel, resource, .. } => {
                     self.stop_stray(&mut account, channel, resource).await?;
-                    Box::pin(self.pull_and_push(&mut account, until)).await
+                    Box::pin(self.pull_and_push(&mut account, None, until)).await
                 }
             }
         });

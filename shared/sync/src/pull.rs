@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::apply::Page;
 use crate::calendars::is_lost;
 use crate::due::{POLL, SILENCE};
-use crate::{Error, Progress, Sync};
+use crate::{Delivery, Error, Progress, Sync};
 
 /// How often a traversal begins again in a job because its page token was spent.
 const RESTARTS: usize = 3;
@@ -23,13 +23,21 @@ enum Parked {
     Tried,
 }
 
+/// How far a reading of all calendars has come.
+struct Reading {
+    progress: Progress,
+    /// Whether all of them were read from where their sync tokens stood when it began. One that goes on with somebody else's pages, or leaves a
+    /// calendar to an import, says nothing about what was told before it.
+    is_whole: bool,
+}
+
 impl Sync {
     /// Sees which calendars there are, reads what changed in them, and sends what is still to be sent. Then what is synced no more leaves.
     pub(crate) async fn poll(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
         self.read_list(account).await?;
         self.adopt_list(account).await?;
         self.ask_for_new(account).await?;
-        let progress = match self.pull(account, Parked::Tried, until).await? {
+        let progress = match self.pull(account, Parked::Tried, until).await?.progress {
             Progress::Done => self.push(account, until).await?,
             Progress::Unfinished => Progress::Unfinished,
         };
@@ -40,16 +48,22 @@ impl Sync {
     }
 
     /// Reads what changed at Google, then sends what is still to be sent: an edit whose own message was lost waits for the next poll at
-    /// most.
+    /// most. When all that is done, and no sooner, it is noted that the messages which were sent before have nothing left to say.
     pub(crate) async fn pull_and_push(
         &self,
         account: &mut Account,
+        delivery: Option<Delivery>,
         until: DateTime<Utc>,
     ) -> Result<Progress, Error> {
-        match self.pull(account, Parked::Left, until).await? {
-            Progress::Done => self.push(account, until).await,
-            Progress::Unfinished => Ok(Progress::Unfinished),
+        let reading = self.pull(account, Parked::Left, until).await?;
+        let progress = match reading.progress {
+            Progress::Done => self.push(account, until).await?,
+            Progress::Unfinished => Progress::Unfinished,
+        };
+        if let (Progress::Done, true, Some(delivery)) = (progress, reading.is_whole, delivery) {
+            self.store.note_pull(account.user, delivery.received_at).await?;
         }
+        Ok(progress)
     }
 
     /// Reads what changed at Google, because something that was just met there says that we are behind.
@@ -63,12 +77,14 @@ impl Sync {
         account: &mut Account,
         parked: Parked,
         until: DateTime<Utc>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<Reading, Error> {
+        let mut is_whole = true;
         let is_importing = account.status.is_importing(self.clock.now());
         for mut state in account.calendars.clone() {
             if state.is_leaving() || (state.is_parked && parked == Parked::Left) {
                 continue;
             }
+            is_whole &= state.sync_token.is_some() && state.checkpoint.is_none();
             if matches!(state.checkpoint, Some(Checkpoint::Full { .. })) {
                 if is_importing {
                     // The import reads this calendar, and has messages of its own to go on.
@@ -81,10 +97,12 @@ impl Sync {
             let progress = match self.pull_calendar(account, &mut state, until).await {
                 Err(error) if error.is(Reason::SyncTokenGone) => {
                     self.ask_for_import(account, true).await?;
+                    is_whole = false;
                     Progress::Done
                 }
                 Err(error) if is_lost(&error) => {
                     self.lose(account, &calendar, &error).await?;
+                    is_whole = false;
                     Progress::Done
                 }
                 other => other?,
@@ -93,10 +111,10 @@ impl Sync {
                 *known = state;
             }
             if progress == Progress::Unfinished {
-                return Ok(progress);
+                return Ok(Reading { progress, is_whole: false });
             }
         }
-        Ok(Progress::Done)
+        Ok(Reading { progress: Progress::Done, is_whole })
     }
 
     async fn pull_calendar(

@@ -78,7 +78,7 @@ impl Sync {
     /// Replaces watches that near their end, and reads what may have been missed.
     pub(crate) async fn renew(&self, account: &mut Account, until: DateTime<Utc>) -> Result<Progress, Error> {
         self.watch_all(account).await?;
-        self.pull_and_push(account, until).await
+        self.pull_and_push(account, None, until).await
     }
 
     /// Makes sure that every calendar is watched that can be, and the list of them.

@@ -32,9 +32,9 @@ pub struct Options {
     /// Whether schedules and the TTL sweep run by time. Without, only [`crate::Cloud::tick`] and
     /// [`crate::Cloud::expire_items`] run them.
     pub runs_by_time: bool,
-    /// After how long a message whose invocation failed is handed out again. On AWS that is the queue's visibility
-    /// time-out, many minutes, which nobody waits for on one machine.
-    pub redelivery: Duration,
+    /// After how long a message whose invocation failed is handed out again, whatever the function told the queue. `None` leaves
+    /// it to the queue's visibility time-out or the function's wish, as on AWS: many minutes, which nobody waits for on one machine.
+    pub redelivery: Option<Duration>,
     /// How often the table's stream is looked at; Lambda does so four times a second. `None` notices at once what a function has written.
     pub stream_poll: Option<Duration>,
     /// Where a line goes for each invocation, warning and mail.
@@ -59,7 +59,7 @@ impl Options {
             variables: BTreeMap::new(),
             google: Google::default(),
             runs_by_time: false,
-            redelivery: Duration::from_millis(500),
+            redelivery: Some(Duration::from_millis(500)),
             stream_poll: None,
             output: Output::Silent,
             transcript: None,

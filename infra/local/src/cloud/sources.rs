@@ -23,6 +23,9 @@ use crate::template::resources::{EventSpec, FunctionSpec, ScheduleSpec, SqsSpec,
 /// How often expired items are looked for; AWS promises days.
 const EXPIRY_SWEEP: Duration = Duration::from_secs(30);
 
+/// After how long records of a stream are handed out again where the queues go by their own times.
+const STREAM_RETRY: Duration = Duration::from_millis(500);
+
 /// What the sources hold on to.
 pub(super) struct Surroundings<'a> {
     pub(super) specs: &'a [FunctionSpec],
@@ -30,7 +33,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) tables: &'a [Table],
     pub(super) database: &'a Database,
     pub(super) broker: &'a Broker,
-    pub(super) redelivery: Duration,
+    pub(super) redelivery: Option<Duration>,
     pub(super) stream_poll: Option<Duration>,
     pub(super) data: Option<&'a Path>,
     pub(super) activity: &'a Activity,
@@ -129,7 +132,7 @@ fn table_stream(
         database: around.database.clone(),
         broker: around.broker.clone(),
         pool: Arc::clone(pool),
-        retry_after: around.redelivery,
+        retry_after: around.redelivery.unwrap_or(STREAM_RETRY),
         poll: around.stream_poll,
         activity: around.activity.clone(),
         console: around.console.clone(),

@@ -32,8 +32,8 @@ pub(crate) struct Mapping {
     pub(crate) spec: SqsSpec,
     pub(crate) broker: Broker,
     pub(crate) pool: Arc<Pool>,
-    /// After how long a failed message is handed out again.
-    pub(crate) redelivery: Duration,
+    /// After how long a failed message is handed out again; without, when its visibility time-out is over, or when the function said.
+    pub(crate) redelivery: Option<Duration>,
     pub(crate) console: Console,
 }
 
@@ -111,10 +111,10 @@ impl Mapping {
 
     fn settle(&self, message: &Received, has_failed: bool) {
         let handle = &message.receipt_handle;
-        let settled = if has_failed {
-            self.broker.change_visibility(self.queue(), handle, self.redelivery)
-        } else {
-            self.broker.delete(self.queue(), handle)
+        let settled = match (has_failed, self.redelivery) {
+            (true, Some(redelivery)) => self.broker.change_visibility(self.queue(), handle, redelivery),
+            (true, None) => Ok(()),
+            (false, _) => self.broker.delete(self.queue(), handle),
         };
         if let Err(error) = settled {
             // Its visibility has run out meanwhile: it will be handed out again, as it would be on AWS.

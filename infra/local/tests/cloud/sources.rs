@@ -137,7 +137,7 @@ async fn ended(cloud: &Cloud, function: &str, count: usize) {
 async fn moving_the_clock_moves_the_functions_the_queues_the_table_and_google() {
     const HOUR: Duration = Duration::from_secs(3_600);
     let mut options = crate::options();
-    options.redelivery = HOUR;
+    options.redelivery = Some(HOUR);
     let cloud = Cloud::start(options).await.unwrap();
     send(&cloud, "a", &json!({ "failures": 1 }));
     ended(&cloud, "worker", 1).await;

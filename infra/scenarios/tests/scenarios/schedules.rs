@@ -209,7 +209,7 @@ async fn interrupted(app: &TestApp) -> (Browser, Vec<String>) {
 }
 
 async fn app_with_real_redelivery() -> TestApp {
-    TestApp::start_with(|options| options.redelivery = 12 * MINUTE).await
+    TestApp::start_with(|options| options.redelivery = None).await
 }
 
 #[tokio::test]

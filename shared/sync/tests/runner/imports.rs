@@ -24,7 +24,7 @@ impl World {
         bill
     }
 
-    async fn repair(&self) {
+    pub async fn repair(&self) {
         let job = Job::Import { user: self.user, is_repair: true };
         self.run(&job).await.unwrap();
     }

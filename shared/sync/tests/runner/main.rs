@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside a test function")]
 
 mod backfill;
+mod bursts;
 mod calendars;
 mod deeds;
 mod exceptions;

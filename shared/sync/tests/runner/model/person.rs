@@ -7,7 +7,7 @@ use domain::{GoogleStatus, Home, Job, Notice};
 use fake_google::Watched;
 use serde_json::{Value, json};
 use store::{GoogleItems, Head, Plan, Snapshot};
-use sync::IMPORT_LEASE;
+use sync::{Delivery, IMPORT_LEASE, Pause};
 
 use super::census::Census;
 use super::ledger::Write;
@@ -40,6 +40,8 @@ pub struct Place {
 
 struct Message {
     job: Job,
+    sent_at: DateTime<Utc>,
+    first_received_at: Option<DateTime<Utc>>,
     receives: u32,
     visible_at: DateTime<Utc>,
 }
@@ -108,7 +110,14 @@ impl Person {
 
     pub fn enqueue(&mut self, job: Job) {
         self.log.jobs.push(job.clone());
-        self.queue.push_back(Message { job, receives: 0, visible_at: self.world.clock.now() });
+        let now = self.world.clock.now();
+        self.queue.push_back(Message {
+            job,
+            sent_at: now,
+            first_received_at: None,
+            receives: 0,
+            visible_at: now,
+        });
     }
 
     /// When there is something to do next.
@@ -126,6 +135,7 @@ impl Person {
             return;
         }
         message.receives += 1;
+        message.first_received_at.get_or_insert(now);
         let outcome = self.note(&message, luck, stroke, census).await;
         if matches!(luck, Luck::Twice) && outcome.is_ok() {
             message.receives += 1;
@@ -175,10 +185,17 @@ impl Person {
         if matches!(luck, Luck::Short) || stroke.is_hurried() {
             effort.until = self.world.clock.now();
         }
+        let delivery = message.first_received_at.map(|received_at| Delivery {
+            sent_at: message.sent_at,
+            received_at,
+            is_repeated: message.receives > 1,
+        });
         let outcome = tokio::select! {
             biased;
             () = stroke.death() => Err(Failed::Death),
-            outcome = Box::pin(self.world.sync.run(&message.job, effort)) => outcome.map_err(Failed::Error),
+            outcome = Box::pin(self.world.sync.deliver(&message.job, delivery, effort)) => {
+                outcome.map_err(Failed::Error)
+            }
         };
         if stroke.disarm() { Err(Failed::Death) } else { outcome }
     }
@@ -266,6 +283,9 @@ impl Failed {
     fn wait(&self, receives: u32) -> TimeDelta {
         match self {
             Self::Death => VISIBILITY,
+            Self::Error(sync::Error::Later { why: Pause::Gathering, wait }) => {
+                TimeDelta::from_std(*wait).unwrap()
+            }
             Self::Error(error) if !error.is_retryable() => TimeDelta::seconds(1),
             Self::Error(error) => {
                 let asked = error.retry_after().unwrap_or_default().as_secs();
