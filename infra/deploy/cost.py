@@ -19,8 +19,11 @@ UNITS = {
     "a stream is opened again; nothing was missed": (2, 0, 1),
     "an open stream looks, and nothing is new": (1, 0, 1),
     "a schedule finds nothing due (`sweep`)": (17, 0, 2),
+    "Google tells of a change (`google-notification`)": (1, 0, 1),
+    "an event that is new at Google is read": (7, 16, 6),
+    "Google is asked and nothing has changed": (5, 2, 5),
 }
-EDIT, LIST, SMALL, TICKET, CONNECT, HELLO, DISCONNECT, FANOUT, OPEN, POLL, SWEEP = UNITS
+EDIT, LIST, SMALL, TICKET, CONNECT, HELLO, DISCONNECT, FANOUT, OPEN, POLL, SWEEP, *GOOGLE = UNITS
 
 # List prices in dollars: us-east-1, on demand, Lambda on arm64, no free tier. Per million unless the name says otherwise.
 PRICES = {

@@ -115,7 +115,7 @@ mod tests {
         let (messages, _) = parse::<u32>(event);
         let times: Vec<_> =
             messages.iter().map(|message| (message.sent_at, message.first_received_at)).collect();
-        let at = |millis| DateTime::from_timestamp_millis(1_795_168_800_000 + millis);
+        let at = |millis: i64| DateTime::from_timestamp_millis(1_795_168_800_000 + millis);
         assert_eq!(times, [(at(0), at(25)), (None, None)]);
     }
 }

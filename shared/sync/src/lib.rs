@@ -103,7 +103,7 @@ impl Sync {
     /// # Errors
     /// As [`Sync::deliver`].
     pub async fn run(&self, job: &Job, effort: Effort) -> Result<(), Error> {
-        self.deliver(job, None, effort).await
+        Box::pin(self.deliver(job, None, effort)).await
     }
 
     /// Does a job that messages of the queue ask for, unless another has done so since they were sent.
@@ -114,7 +114,8 @@ impl Sync {
     pub async fn deliver(&self, job: &Job, delivery: Option<Delivery>, effort: Effort) -> Result<(), Error> {
         let mut attempt = 1;
         loop {
-            match self.attempt(job, delivery, effort).await {
+            // Boxed, as are the layers of a call: unoptimised, so many of them are too much for the stack of a test's thread.
+            match Box::pin(self.attempt(job, delivery, effort)).await {
                 Err(Error::Superseded) if attempt < ATTEMPTS => attempt += 1,
                 // The user left meanwhile: nothing is left to do.
                 Err(Error::Disconnected) => return Ok(()),
@@ -133,7 +134,6 @@ impl Sync {
                 Verdict::IsDue => {}
             }
         }
-        // Boxed, as are the layers of a call: unoptimised, so many of them are too much for the stack of a test's thread.
         let work = Box::pin(async {
             match job {
                 Job::Import { is_repair, .. } => Box::pin(self.import(&mut account, *is_repair, until)).await,

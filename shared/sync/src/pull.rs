@@ -55,9 +55,9 @@ impl Sync {
         delivery: Option<Delivery>,
         until: DateTime<Utc>,
     ) -> Result<Progress, Error> {
-        let reading = self.pull(account, Parked::Left, until).await?;
+        let reading = Box::pin(self.pull(account, Parked::Left, until)).await?;
         let progress = match reading.progress {
-            Progress::Done => self.push(account, until).await?,
+            Progress::Done => Box::pin(self.push(account, until)).await?,
             Progress::Unfinished => Progress::Unfinished,
         };
         if let (Progress::Done, true, Some(delivery)) = (progress, reading.is_whole, delivery) {

@@ -213,6 +213,12 @@ impl Google {
         self.world().channels.open(self.now()).cloned().collect()
     }
 
+    /// The secret with which notifications of an open channel come, for a test that speaks as Google does.
+    pub fn channel_token(&self, id: &str) -> Option<String> {
+        let world = self.world();
+        world.channels.open(self.now()).find(|channel| channel.id == id)?.token.clone()
+    }
+
     /// The notifications that were answered or given up.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.pushes.over()

@@ -8,6 +8,8 @@ use reqwest::Method;
 use scenarios::{Socket, TestApp, all_day, eventually, id, timed};
 use serde_json::json;
 
+use crate::google::{connected, lunch};
+
 const PASSWORD: &str = "correct horse 1";
 /// The header in which a list says where the log ended before it was read.
 const CURSOR: &str = "x-meridian-cursor";
@@ -155,6 +157,28 @@ async fn what_people_do_costs_what_the_table_of_costs_reckons_with() {
     assert_eq!(units(&metadata), reckoned("a small request, such as metadata"));
     app.tick("sweep").await;
     assert_eq!(units(&newest(&app, "sweep").await), reckoned("a schedule finds nothing due (`sweep`)"));
+}
+
+#[tokio::test]
+async fn a_change_at_google_costs_what_the_table_of_costs_reckons_with() {
+    let app = TestApp::start().await;
+    let browser = connected(&app).await;
+    // What was read when it was connected is long ago.
+    app.advance(Duration::from_secs(10));
+    app.cloud().clear_journal();
+    app.google().create_event(browser.email(), "primary", lunch()).unwrap();
+    app.quiesce().await;
+    let told = newest(&app, "google-notification").await;
+    assert_eq!(units(&told), reckoned("Google tells of a change (`google-notification`)"));
+    let read = newest(&app, "sync-worker").await;
+    assert_eq!(units(&read), reckoned("an event that is new at Google is read"));
+
+    app.advance(Duration::from_secs(10));
+    app.cloud().clear_journal();
+    app.poll_google(&browser);
+    app.quiesce().await;
+    let asked = newest(&app, "sync-worker").await;
+    assert_eq!(units(&asked), reckoned("Google is asked and nothing has changed"));
 }
 
 #[tokio::test]

@@ -34,10 +34,12 @@ async fn hear(world: &World, delivery: Delivery) -> Result<(), Error> {
 
 /// For how long it waits.
 fn wait(outcome: Result<(), Error>) -> Duration {
-    match outcome {
-        Err(Error::Later { why: Pause::Gathering, wait }) => wait,
-        other => panic!("it waits: {other:?}"),
-    }
+    let wait = match &outcome {
+        Err(Error::Later { why: Pause::Gathering, wait }) => Some(*wait),
+        _ => None,
+    };
+    assert!(wait.is_some(), "it waits: {outcome:?}");
+    wait.unwrap_or_default()
 }
 
 async fn pulled_from(world: &World) -> Option<DateTime<Utc>> {

@@ -151,31 +151,3 @@ async fn a_user_whom_google_finds_too_fast_holds_up_nobody_else() {
     app.advance(Duration::from_secs(4_000));
     eventually("Ada's event", || async { (titles_at_google(&app, &ada) == ["Ada's"]).then_some(()) }).await;
 }
-
-#[tokio::test]
-async fn notifications_in_a_burst_late_or_out_of_order_end_in_the_same_state() {
-    let app = TestApp::start().await;
-    let browser = connected(&app).await;
-    let (google, email) = (app.google(), browser.email());
-    google.inject_push(PushFault { channel: None, count: 3, effect: PushEffect::Delay { by_ms: 300 } });
-    google.inject_push(PushFault { channel: None, count: 3, effect: PushEffect::Duplicate });
-    google.clear_journal();
-    let mut expected = Vec::new();
-    for number in 0..30 {
-        let mut event = lunch();
-        event["summary"] = json!(format!("Event {number:02}"));
-        let created = google.create_event(email, "primary", event).unwrap();
-        if number % 3 == 0 {
-            google.delete_event(email, "primary", created["id"].as_str().unwrap()).unwrap();
-        } else {
-            expected.push(format!("Event {number:02}"));
-        }
-    }
-    app.quiesce().await;
-    assert_eq!(browser.titles().await, expected);
-    // Forty changes, told one by one, don't cost a traversal each.
-    let journal = google.journal();
-    let lists = journal.iter().filter(|entry| entry.operation == "calendar.events.list").count();
-    assert!(lists <= 20, "{lists} traversals");
-    assert_at_rest(&app, &browser).await;
-}

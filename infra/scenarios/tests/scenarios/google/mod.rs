@@ -1,5 +1,6 @@
 //! Two calendars that agree: ours and Google's.
 
+mod bursts;
 mod conflicts;
 mod debug;
 mod flows;
@@ -81,13 +82,13 @@ async fn assert_at_rest(app: &TestApp, browser: &Browser) {
     assert_eq!(again.cursor(), cursor);
 }
 
-async fn notify(app: &TestApp, channel: &str, token: &str, resource: &str) -> (u16, String) {
+async fn notify(app: &TestApp, channel: &str, token: &str, resource: &str, number: u64) -> (u16, String) {
     let url = app.cloud().function_url("google-notification").unwrap();
     let request = reqwest::Client::new().post(url);
     let request = request.header("x-goog-channel-id", channel).header("x-goog-channel-token", token);
     let request = request.header("x-goog-resource-id", resource).header("x-goog-resource-state", "exists");
-    let request =
-        request.header("x-goog-message-number", "7").header("x-goog-resource-uri", "https://example.com");
+    let request = request.header("x-goog-message-number", number.to_string());
+    let request = request.header("x-goog-resource-uri", "https://example.com");
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }

@@ -52,7 +52,7 @@ async fn a_notification_that_is_not_googles_leads_to_nothing() {
         (channel.id.as_str(), "", channel.resource_id.as_str()),
         ("", "", ""),
     ] {
-        let (status, text) = notify(&app, id, token, resource).await;
+        let (status, text) = notify(&app, id, token, resource, 7).await;
         assert!(status < 500, "{status}: {text}");
     }
     app.quiesce().await;
