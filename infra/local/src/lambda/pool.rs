@@ -162,6 +162,7 @@ impl Pool {
     ) {
         let request_id = uuid::Uuid::new_v4().to_string();
         let attempt = self.attempt(&request_id, payload, &mut guard, reply).await;
+        let at = self.clock().now();
         drop(permit);
         let fields = match attempt.line {
             Some(line) => tokio::time::timeout(LOG_LINE_GRACE, line).await.ok().and_then(Result::ok),
@@ -173,7 +174,7 @@ impl Pool {
             request_id,
             failure: attempt.failure.map(|failure| failure.to_string()),
             status: attempt.status,
-            at: self.clock().now(),
+            at,
             duration: attempt.duration,
             is_cold: attempt.is_cold,
             fields: fields.unwrap_or_default(),

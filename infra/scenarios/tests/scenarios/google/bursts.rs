@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fake_google::{PushEffect, PushFault, Watched};
+use fake_google::{Fault, PushEffect, PushFault, Watched};
 use futures_util::future::join_all;
 use scenarios::{Browser, TestApp};
 use serde_json::json;
@@ -125,4 +125,53 @@ async fn notifications_in_a_burst_late_or_out_of_order_end_in_the_same_state() {
     let (read, most) = (readings(&app), most_readings(begun.elapsed()));
     assert!((1..=most).contains(&read), "{read} readings of forty changes in {:?}", begun.elapsed());
     assert_at_rest(&app, &browser).await;
+}
+
+/// How many invocations of a function were under way at once, at most. Of each the last moments do not count: its answer is there a little before it is
+/// over.
+fn peak(app: &TestApp, function: &str) -> usize {
+    let journal = app.cloud().journal();
+    let invocations: Vec<_> = journal
+        .iter()
+        .filter(|entry| entry.function == function)
+        .map(|entry| {
+            let duration = chrono::TimeDelta::from_std(entry.duration).unwrap();
+            (entry.at - duration, entry.at - duration / 4)
+        })
+        .collect();
+    let at_once = |moment| invocations.iter().filter(|(from, to)| (*from..*to).contains(&moment)).count();
+    invocations.iter().map(|(from, _)| at_once(*from)).max().unwrap_or(0)
+}
+
+/// 13, in small: a message at a time and two workers, where the template has ten and twenty. Google is slow, so all would be at work at once.
+#[tokio::test]
+async fn a_storm_of_many_calendars_is_worked_off_by_as_many_workers_as_the_template_allows() {
+    const PEOPLE: usize = 6;
+    let path = std::env::temp_dir().join(format!("meridian-storm-{}.yaml", std::process::id()));
+    let app = TestApp::start_with(|options| {
+        let template = std::fs::read_to_string(&options.template).unwrap();
+        let smaller = template.replace("BatchSize: 10\n", "BatchSize: 1\n");
+        let smaller = smaller.replace("MaximumConcurrency: 20\n", "MaximumConcurrency: 2\n");
+        assert_eq!(template.len() - smaller.len(), 2, "both are there once");
+        std::fs::write(&path, smaller).unwrap();
+        options.template = path.clone();
+    })
+    .await;
+    std::fs::remove_file(&path).unwrap();
+    let mut people = Vec::new();
+    for _ in 0..PEOPLE {
+        people.push(connected(&app).await);
+    }
+    app.advance(Duration::from_secs(10));
+    app.cloud().clear_journal();
+    app.google().inject(Fault::delay("calendar.events.list", Duration::from_millis(300)).times(99));
+    for browser in &people {
+        app.google().create_event(browser.email(), "primary", lunch()).unwrap();
+    }
+    app.quiesce().await;
+    for browser in &people {
+        assert_eq!(browser.titles().await, ["Lunch"]);
+    }
+    assert_eq!(peak(&app, "sync-worker"), 2);
+    // That Google's quota was kept is asked at the end of every test.
 }
