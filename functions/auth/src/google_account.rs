@@ -6,8 +6,9 @@ use domain::{GoogleStatus, ImportFlag, Job, Notice, UserId};
 use google::oauth::Grant;
 use google::{Identity, Vault};
 use runtime::http::ApiError;
-use store::{Connection, Head, HeadPlan, Profile, SealedAccess};
+use store::{Connection, Due, Error, Head, HeadPlan, Profile, SealedAccess, Store};
 use sync::IMPORT_LEASE;
+use sync::due::SILENCE;
 
 /// Without these the calendar can neither be read nor written. (The address is asked for too, and its absence is noticed by itself.)
 const CALENDAR_SCOPES: [&str; 2] =
@@ -64,13 +65,31 @@ pub fn connect(plan: &mut HeadPlan, user: UserId, now: DateTime<Utc>) {
     plan.notices.push(Notice::Wanted(Job::Import { user, is_repair: false }));
 }
 
+/// What disconnecting changes: the state, and the leave that is to be taken of Google. Should that job be lost, the sweep has it done.
+///
+/// # Errors
+/// When the plan cannot be written down.
+pub fn disconnect(
+    plan: &mut HeadPlan,
+    store: &Store,
+    user: UserId,
+    head: &Head,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let Some(status) = head.google.as_ref().filter(|status| !status.is_disconnected) else { return Ok(()) };
+    plan.google = Some(status.disconnected());
+    plan.notices.push(Notice::Metadata);
+    plan.notices.push(Notice::Wanted(Job::Disconnect { user }));
+    plan.schedule(store, Due::Poll, user, now + SILENCE)
+}
+
 /// What signing in changes, with a new permission or with the one that is stored, if any.
 pub fn sign_in(plan: &mut HeadPlan, user: UserId, head: &Head, has_permission: bool, now: DateTime<Utc>) {
     match &head.google {
         // Nothing to go by: the web app shows a button that asks Google for consent.
         None if !has_permission => {}
-        Some(status) if status.is_revoked && !has_permission => {}
-        Some(status) if !status.is_revoked && (is_imported(status) || status.is_importing(now)) => {
+        Some(status) if !status.stands() && !has_permission => {}
+        Some(status) if status.stands() && (is_imported(status) || status.is_importing(now)) => {
             plan.notices.push(Notice::Wanted(Job::Pull { user }));
         }
         _ => connect(plan, user, now),

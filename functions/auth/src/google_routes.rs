@@ -10,7 +10,7 @@ use domain::UserId;
 use google::oauth::{Client, Grant};
 use google::{Error as GoogleError, Identity, Secret};
 use http::StatusCode;
-use runtime::http::{ApiError, RawBody, Session};
+use runtime::http::{ApiError, RawBody, Session, no_content};
 use store::{ACCOUNT, Error, GOOGLE, Head, HeadPlan, Login};
 
 use crate::password_routes::new_user;
@@ -105,12 +105,28 @@ pub async fn connect(
     Ok(Json(Outcome::ok()))
 }
 
+/// `POST /api/auth/google/disconnect`: the connection ends, and nothing is read or written in its name after that. Whoever is not connected is answered the
+/// same. Events stay, also those that came from Google. Signing in with Google, if the user does, is another matter and stays possible.
+pub async fn disconnect(
+    State(auth): State<Auth>,
+    Session { user, .. }: Session,
+) -> Result<Response, ApiError> {
+    let now = auth.clock.now();
+    let plan = |head: &Head| {
+        let mut plan = HeadPlan::default();
+        google_account::disconnect(&mut plan, &auth.store, user, head, now)?;
+        Ok::<_, Error>(plan)
+    };
+    auth.store.mutate_head(user, now, plan).await?;
+    Ok(no_content())
+}
+
 /// Whether the user is connected with this very account, as far as Google has not said otherwise.
 async fn has_connection(auth: &Auth, user: UserId, grant: &Grant) -> Result<bool, ApiError> {
     let (head, items) = tokio::try_join!(auth.store.head(user), auth.store.google(user))?;
-    let is_revoked = head.google.is_none_or(|status| status.is_revoked);
+    let stands = head.google.is_some_and(|status| status.stands());
     let is_same = items.is_some_and(|items| items.connection.sub == grant.identity.sub);
-    Ok(is_same && !is_revoked)
+    Ok(is_same && stands)
 }
 
 /// The user that a Google account stands for.

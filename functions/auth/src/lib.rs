@@ -62,5 +62,6 @@ pub fn router(auth: Auth) -> Router {
         .route("/api/session/refresh", post(session_routes::refresh))
         .route("/api/signinup", post(google_routes::sign_in_up))
         .route("/api/auth/google/connect", post(google_routes::connect))
+        .route("/api/auth/google/disconnect", post(google_routes::disconnect))
         .with_state(auth)
 }

@@ -110,7 +110,7 @@ fn view(user: UserId, Issue { event, kind, at }: Issue) -> IssueView {
 }
 
 fn plan(user: UserId, head: &Head, is_repair: bool, now: DateTime<Utc>) -> Result<HeadPlan, ApiError> {
-    let status = head.google.as_ref().ok_or_else(not_connected)?;
+    let status = head.google.as_ref().filter(|status| !status.is_disconnected).ok_or_else(not_connected)?;
     if status.is_revoked {
         return Err(revoked());
     }

@@ -157,6 +157,7 @@ async fn queue() -> (Queue, Broker) {
 fn status(import: ImportFlag) -> GoogleStatus {
     GoogleStatus {
         is_revoked: false,
+        is_disconnected: false,
         import,
         import_until: None,
         watched_until: None,

@@ -306,6 +306,11 @@ impl Browser {
         self.call(Method::POST, "/api/auth/google/connect", Some(&google::code_body(code))).await
     }
 
+    /// Ends the connection to Google.
+    pub async fn disconnect_google(&self) -> Answer {
+        self.call(Method::POST, "/api/auth/google/disconnect", None).await
+    }
+
     /// Consents at Google and signs in with that.
     pub async fn sign_in_with_google(&mut self, google: &fake_google::Server, email: &str) -> Answer {
         self.email = email.to_owned();

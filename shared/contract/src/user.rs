@@ -37,6 +37,7 @@ pub struct MetadataView {
 impl MetadataView {
     /// The metadata of a user with these settings and this connection.
     pub fn new(settings: Settings, google: Option<&GoogleStatus>, now: DateTime<Utc>) -> Self {
+        let google = google.filter(|status| !status.is_disconnected);
         let sync = google.map(|status| SyncFlags { import: status.import, incremental: status.import });
         let connection_state = GoogleStatus::state(google, now);
         let paused = google.filter(|status| status.are_writes_paused(now));

@@ -38,6 +38,9 @@ pub enum ImportFlag {
 pub struct GoogleStatus {
     /// Whether Google withdrew our access. Data and edits are kept.
     pub is_revoked: bool,
+    /// Whether the user has ended the connection. Data and edits are kept, for the day on which they connect again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_disconnected: bool,
     /// The import.
     pub import: ImportFlag,
     /// Until when a running import may be believed to run: a crash cannot leave `IMPORTING` behind.
@@ -59,12 +62,30 @@ impl GoogleStatus {
     pub fn connected(import_until: DateTime<Utc>) -> Self {
         Self {
             is_revoked: false,
+            is_disconnected: false,
             import: ImportFlag::Importing,
             import_until: Some(import_until),
             watched_until: None,
             is_polled: false,
             writes_paused_until: None,
         }
+    }
+
+    /// The same after the user has ended it. What Google has granted and told of is of no more use.
+    pub fn disconnected(&self) -> Self {
+        Self {
+            is_disconnected: true,
+            import_until: None,
+            watched_until: None,
+            is_polled: false,
+            writes_paused_until: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the connection stands: nothing is read, written or asked in the name of one that has ended, whoever has ended it.
+    pub fn stands(&self) -> bool {
+        !self.is_revoked && !self.is_disconnected
     }
 
     /// Whether Google takes no writes of this user at the moment.
@@ -79,7 +100,9 @@ impl GoogleStatus {
 
     /// What the web app shall show; the first rule that fits.
     pub fn state(status: Option<&Self>, now: DateTime<Utc>) -> ConnectionState {
-        let Some(status) = status else { return ConnectionState::NotConnected };
+        let Some(status) = status.filter(|status| !status.is_disconnected) else {
+            return ConnectionState::NotConnected;
+        };
         let is_unwatched = status.watched_until.is_some_and(|until| until <= now);
         if status.is_revoked {
             ConnectionState::ReconnectRequired
@@ -109,6 +132,11 @@ mod tests {
             (
                 Some(GoogleStatus { is_revoked: true, ..importing.clone() }),
                 ConnectionState::ReconnectRequired,
+            ),
+            (Some(importing.disconnected()), ConnectionState::NotConnected),
+            (
+                Some(GoogleStatus { is_revoked: true, ..importing.disconnected() }),
+                ConnectionState::NotConnected,
             ),
             (
                 Some(GoogleStatus { import_until: Some(before), ..importing.clone() }),

@@ -37,6 +37,11 @@ pub enum Job {
         /// Whose calendars.
         user: UserId,
     },
+    /// Take leave of Google after the user has ended the connection: stop the channels, give the permission back, forget it.
+    Disconnect {
+        /// Whose connection.
+        user: UserId,
+    },
     /// Stop a channel that tells of changes and is not in use, unless it has come into use since; then read what changed.
     StopStray {
         /// Whose calendars.
@@ -57,6 +62,7 @@ impl Job {
             | Job::Poll { user }
             | Job::Push { user }
             | Job::RenewWatch { user }
+            | Job::Disconnect { user }
             | Job::StopStray { user, .. } => *user,
         }
     }

@@ -40,7 +40,7 @@ impl Answer {
     /// Notices, the later of two of one name in place of the earlier, and only as far as they still hold.
     pub fn notices(&mut self, notices: &[Notice], head: &Head, now: DateTime<Utc>) {
         let google = head.google.as_ref();
-        let is_revoked = google.is_some_and(|google| google.is_revoked);
+        let is_revoked = google.is_some_and(|google| google.is_revoked && !google.is_disconnected);
         self.tell(notices, |later| !is_start_stale(later, google, now), is_revoked);
     }
 

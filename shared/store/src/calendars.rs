@@ -10,7 +10,7 @@ use domain::UserId;
 use domain::calendar::{self, Calendar, Provider};
 
 use crate::lists::{Entry, Revision};
-use crate::{Error, Store};
+use crate::{CONNECTION, Error, Head, Store};
 
 impl Entry for Calendar {
     const LIST: &'static str = "C#";
@@ -38,7 +38,8 @@ impl Store {
     /// Told twice, it writes nothing the second time. Calendars that are not named stay as they are.
     ///
     /// # Errors
-    /// [`Error::NoUser`] when there is no such user, or any error of the store.
+    /// [`Error::Condition`] of [`CONNECTION`] when the user's connection has ended: what it has brought is not written any more. [`Error::NoUser`] when
+    /// there is no such user, or any error of the store.
     pub async fn put_calendars(
         &self,
         user: UserId,
@@ -46,11 +47,14 @@ impl Store {
         gone: &BTreeSet<String>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let plan = |known: &[Calendar]| {
+        let plan = |head: &Head, known: &[Calendar]| {
+            if head.google.as_ref().is_some_and(|status| !status.stands()) {
+                return Err(Error::Condition(CONNECTION));
+            }
             let put = calendar::learn(known, listed.to_vec(), now);
             let removed = calendar::withdraw(known, Provider::Google, gone);
             Ok((Revision { removed, ..Revision::put(put) }, ()))
         };
-        self.revise(user, now, plan).await
+        self.revise_under(user, now, plan).await
     }
 }

@@ -42,6 +42,12 @@ pub struct Connection {
     pub access: Option<SealedAccess>,
 }
 
+/// What is left of a connection whose permission was given back: whose calendars the links of events speak of.
+#[derive(Serialize, Deserialize)]
+struct Former {
+    sub: String,
+}
+
 /// An access token at rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedAccess {
@@ -68,6 +74,14 @@ impl Renewal {
     pub fn is_pending(&self, now: DateTime<Utc>) -> bool {
         self.renewing_until.is_some_and(|until| now.timestamp_millis() < until)
     }
+}
+
+/// What a worker that waits for a renewal may find.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Renewed {
+    Connected(Renewal),
+    Former(#[expect(dead_code, reason = "its member tells it from the others")] Former),
 }
 
 /// `CHANNEL#<id>`: to whom a notification belongs.
@@ -114,6 +128,7 @@ enum GoogleItem {
     Calendar(CalendarState),
     List(ListItem),
     Connection(Connection),
+    Former(#[expect(dead_code, reason = "its member tells it from the others")] Former),
     Budget(Budget),
     Pull(Pull),
 }
@@ -158,6 +173,23 @@ impl<S> Plan<S> {
         Ok(())
     }
 
+    /// Forgets the permission, on condition that it still is that of `connection`. Whose account it was is remembered: no other is ever
+    /// connected in its place.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]. The write fails with [`Error::Condition`] of [`CONNECTION`].
+    pub fn forget_connection(
+        &mut self,
+        store: &Store,
+        user: UserId,
+        connection: &Connection,
+    ) -> Result<(), Error> {
+        let same = Expression::new("sealed_refresh = :used").value(":used", &connection.sealed_refresh)?;
+        let item = connection_key(user).with(Former { sub: connection.sub.clone() });
+        self.also.push(Write::put(&store.table, item, Some(same), OnCondition::Refuse(CONNECTION))?);
+        Ok(())
+    }
+
     /// Stores the look-up of a channel.
     ///
     /// # Errors
@@ -179,7 +211,7 @@ impl<S> Plan<S> {
 }
 
 impl Store {
-    /// All that is kept of a user's connection, in one query; `None` when there is none.
+    /// All that is kept of a user's connection, in one query; `None` when there is none, or its permission was given back.
     ///
     /// # Errors
     /// Any error of the store.
@@ -195,6 +227,7 @@ impl Store {
                 GoogleItem::Calendar(state) => calendars.push(state),
                 GoogleItem::List(item) => list = item.list,
                 GoogleItem::Connection(item) => connection = Some(item),
+                GoogleItem::Former(_) => {}
                 GoogleItem::Budget(item) => budget = item,
                 GoogleItem::Pull(item) => pulled_from = Some(item.pulled_from),
             }
@@ -254,7 +287,10 @@ impl Store {
     /// # Errors
     /// Any error of the store.
     pub async fn renewal(&self, user: UserId) -> Result<Option<Renewal>, Error> {
-        self.table.get(&connection_key(user)).await
+        Ok(match self.table.get(&connection_key(user)).await? {
+            Some(Renewed::Connected(renewal)) => Some(renewal),
+            Some(Renewed::Former(_)) | None => None,
+        })
     }
 
     /// Gives up what [`Store::claim_renewal`] gave: the next may try at once.

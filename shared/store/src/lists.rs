@@ -13,7 +13,7 @@ use crate::head::HISTORY;
 use crate::key;
 use crate::mutate::{Failed, persist};
 use crate::table::{Expression, OnCondition, Query, Write};
-use crate::{Error, HeadPlan, Plan, Store};
+use crate::{Error, Head, HeadPlan, Plan, Store};
 
 /// The write of an entry, once its rev is known.
 pub(crate) type EntryWrite = Box<dyn FnOnce(Rev) -> Result<Write, Error> + Send>;
@@ -93,12 +93,22 @@ impl Store {
         now: DateTime<Utc>,
         plan: impl Fn(&[T]) -> Result<(Revision<T>, R), E>,
     ) -> Result<R, E> {
+        self.revise_under(user, now, |_, entries| plan(entries)).await
+    }
+
+    /// As [`Store::revise`], for a plan that depends on `HEAD`, too.
+    pub(crate) async fn revise_under<T: Entry, R, E: From<Error>>(
+        &self,
+        user: UserId,
+        now: DateTime<Utc>,
+        plan: impl Fn(&Head, &[T]) -> Result<(Revision<T>, R), E>,
+    ) -> Result<R, E> {
         loop {
             let (outcome, is_whole) = persist(|| async {
                 // In this order: whoever commits after the head was read changes it, and whatever was committed before is in the list.
                 let head = self.head(user).await.map_err(Failed::Store)?;
                 let items = self.list_items(user).await.map_err(Failed::Store)?;
-                let (revision, outcome) = plan(&live(&items)).map_err(Failed::Plan)?;
+                let (revision, outcome) = plan(&head, &live(&items)).map_err(Failed::Plan)?;
                 let notices = revision.notices.clone();
                 let (writes, is_whole) = self.entry_writes(user, &items, revision, now);
                 // With the last part.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GoogleStatus, Home, UserId};
 use google::oauth::AccessToken;
 use google::{Reason, Sealed, Secret, calendar};
-use store::{Budget, CalendarState, Connection, ListState, SealedAccess};
+use store::{Budget, CalendarState, Connection, GoogleItems, ListState, SealedAccess};
 
 use crate::budget::Lease;
 use crate::{Error, Sync};
@@ -38,9 +38,28 @@ pub(crate) struct Account {
     pub lease: Option<Lease>,
     /// Opened in this job.
     access: Option<Secret>,
+    /// Whether something was sent in this job, so that what was read of the connection is old by now.
+    has_sent: bool,
 }
 
 impl Account {
+    /// An account as it is stored.
+    pub fn new(user: UserId, status: GoogleStatus, items: GoogleItems) -> Self {
+        let GoogleItems { connection, calendars, list, budget, pulled_from } = items;
+        Self {
+            user,
+            status,
+            connection,
+            calendars,
+            list,
+            budget,
+            pulled_from,
+            lease: None,
+            access: None,
+            has_sent: false,
+        }
+    }
+
     /// The state of a calendar as it now is.
     pub fn keep(&mut self, state: &CalendarState) {
         match self.calendars.iter_mut().find(|known| known.calendar == state.calendar) {
@@ -57,7 +76,7 @@ impl Account {
 }
 
 impl Sync {
-    /// The user's account; `None` when there is none or its access was withdrawn: then Google must not be called at all.
+    /// The user's account; `None` when there is none or the connection has ended: then Google must not be called at all.
     pub(crate) async fn account(&self, user: UserId) -> Result<Option<Account>, Error> {
         let (head, items, breaker) =
             tokio::join!(self.store.head(user), self.store.google(user), self.store.breaker());
@@ -66,20 +85,20 @@ impl Sync {
             Err(store::Error::NoUser) => return Ok(None),
             other => other?,
         };
-        let Some(status) = head.google.filter(|status| !status.is_revoked) else { return Ok(None) };
+        let Some(status) = head.google.filter(GoogleStatus::stands) else { return Ok(None) };
         let Some(items) = items? else { return Ok(None) };
         self.pass_breaker(breaker?)?;
-        Ok(Some(Account {
-            user,
-            status,
-            connection: items.connection,
-            calendars: items.calendars,
-            list: items.list,
-            budget: items.budget,
-            pulled_from: items.pulled_from,
-            lease: None,
-            access: None,
-        }))
+        Ok(Some(Account::new(user, status, items)))
+    }
+
+    /// Makes sure, before each event that is sent but the first, that the connection still stands: it may have ended since the one before, and a
+    /// job may have many to send. One read.
+    pub(crate) async fn confirm_connected(&self, account: &mut Account) -> Result<(), Error> {
+        if std::mem::replace(&mut account.has_sent, true) {
+            let head = self.store.head(account.user).await?;
+            head.google.filter(GoogleStatus::stands).ok_or(Error::Disconnected)?;
+        }
+        Ok(())
     }
 
     /// Calls Google within the user's budget and with a valid access token. One that Google no longer accepts is renewed, once.

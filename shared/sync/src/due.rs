@@ -70,12 +70,12 @@ impl Schedule {
     /// Claims a row, then enqueues its job: should that fail, the row is due again in time. What is unfinished needs no Google and is ended at once.
     async fn enqueue(&self, row: &DueRow, now: DateTime<Utc>) -> Result<bool, Error> {
         let user = row.user;
-        let (job, wait) = match self.due {
-            Due::Renewal => (Job::RenewWatch { user }, Some(RENEWAL)),
-            Due::Poll => (Job::Poll { user }, self.silence(user, now).await?),
+        let next = match self.due {
+            Due::Renewal => Some((Job::RenewWatch { user }, RENEWAL)),
+            Due::Poll => self.poll(user, now).await?,
             Due::Unfinished => return Ok(self.store.finish(row, now).await?),
         };
-        let Some(wait) = wait else {
+        let Some((job, wait)) = next else {
             self.store.unschedule(self.due, user).await?;
             return Ok(false);
         };
@@ -87,16 +87,21 @@ impl Schedule {
         Ok(true)
     }
 
-    /// How long a user's calendars may be silent; `None` when nobody is connected any more.
-    async fn silence(&self, user: UserId, now: DateTime<Utc>) -> Result<Option<TimeDelta>, Error> {
+    /// What is to be done when a user's calendars have been silent for long, and for how long they may be silent after that; `None` when nobody
+    /// is connected any more. Who has ended the connection has no such row, unless the job that takes leave of Google was lost.
+    async fn poll(&self, user: UserId, now: DateTime<Utc>) -> Result<Option<(Job, TimeDelta)>, Error> {
         let head = match self.store.head(user).await {
             Err(store::Error::NoUser) => return Ok(None),
             other => other?,
         };
-        let status = head.google.filter(|status| !status.is_revoked);
-        Ok(status.map(|status| {
-            let is_watched = status.watched_until.is_some_and(|until| now < until);
-            if is_watched && !status.is_polled { SILENCE } else { POLL }
-        }))
+        Ok(match head.google {
+            Some(status) if status.is_disconnected => Some((Job::Disconnect { user }, SILENCE)),
+            Some(status) if status.stands() => {
+                let is_watched = status.watched_until.is_some_and(|until| now < until);
+                let wait = if is_watched && !status.is_polled { SILENCE } else { POLL };
+                Some((Job::Poll { user }, wait))
+            }
+            _ => None,
+        })
     }
 }

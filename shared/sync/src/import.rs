@@ -146,7 +146,7 @@ impl Sync {
         let message = if error.class() == Class::Throttled { LIMITED } else { FAILED };
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             let Some(status) = &snapshot.head.google else { return Ok(Plan::default()) };
-            if status.is_revoked || status.import != ImportFlag::Importing {
+            if !status.stands() || status.import != ImportFlag::Importing {
                 return Ok(Plan::default());
             }
             let is_repair = is_repair(account);

@@ -7,6 +7,7 @@
 //! * `calendars` knows which calendars are synced; [`listing`] reads Google's list of them.
 //! * `import` (with `traversal` and `sweep`), `pull`, `push` (with `meet`, `moved` and `refuse`), `leave` and `watch` carry it out. Google is written to *before* our transaction, under deterministic ids and
 //!   versions, so that a crash between the two is found and mended by doing the same again.
+//! * `disconnect` takes leave when the user has ended the connection.
 //! * `account` has the user's permission, `budget` how often Google may be called, `apply` the way of a page into the store.
 //! * `delivery` knows which notifications have nothing left to say.
 
@@ -16,6 +17,7 @@ mod budget;
 mod calendars;
 mod delivery;
 mod destination;
+mod disconnect;
 pub mod due;
 mod error;
 mod import;
@@ -125,6 +127,9 @@ impl Sync {
     }
 
     async fn attempt(&self, job: &Job, delivery: Option<Delivery>, effort: Effort) -> Result<(), Error> {
+        if let Job::Disconnect { user } = job {
+            return self.within(effort, Box::pin(self.disconnect(*user, effort.is_last_try))).await;
+        }
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
         let until = effort.until;
         if let (Job::Pull { .. }, Some(delivery)) = (job, delivery) {
@@ -141,15 +146,15 @@ impl Sync {
                 Job::Poll { .. } => Box::pin(self.poll(&mut account, until)).await,
                 Job::Push { .. } => Box::pin(self.push(&mut account, until)).await,
                 Job::RenewWatch { .. } => Box::pin(self.renew(&mut account, until)).await,
+                // Above: there is no connection any more.
+                Job::Disconnect { .. } => Ok(Progress::Done),
                 Job::StopStray { channel, resource, .. } => {
                     self.stop_stray(&mut account, channel, resource).await?;
                     Box::pin(self.pull_and_push(&mut account, None, until)).await
                 }
             }
         });
-        let remaining = (effort.limit - self.clock.now()).to_std().unwrap_or_default();
-        let result = tokio::time::timeout(remaining, work).await.unwrap_or(Err(Error::OutOfTime));
-        match result {
+        match self.within(effort, work).await {
             Ok(Progress::Done) => Ok(()),
             Ok(Progress::Unfinished) => self.go_on(job).await,
             Err(error) if error.needs_reconnect() => self.revoked(&account).await,
@@ -159,6 +164,16 @@ impl Sync {
             Err(Error::Later { why: Pause::Budget, .. }) if account.lease.is_some() => self.go_on(job).await,
             Err(error) => self.failed(job, &account, error, effort.is_last_try).await,
         }
+    }
+
+    /// Does work, and breaks it off at the limit.
+    async fn within<T>(
+        &self,
+        effort: Effort,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let remaining = (effort.limit - self.clock.now()).to_std().unwrap_or_default();
+        tokio::time::timeout(remaining, work).await.unwrap_or(Err(Error::OutOfTime))
     }
 
     /// What is to be done about a job that could not be done now.
@@ -224,7 +239,7 @@ impl Sync {
 
 /// The state of the connection, which must stand: nothing is written in the name of one that has ended.
 fn connected(snapshot: &Snapshot) -> Result<&GoogleStatus, Error> {
-    snapshot.head.google.as_ref().filter(|status| !status.is_revoked).ok_or(Error::Disconnected)
+    snapshot.head.google.as_ref().filter(|status| status.stands()).ok_or(Error::Disconnected)
 }
 
 /// A plan that moves the state of the connection and tells of it.
@@ -243,6 +258,7 @@ pub fn describe(job: &Job) -> (&'static str, UserId) {
         Job::Poll { .. } => "poll",
         Job::Push { .. } => "push",
         Job::RenewWatch { .. } => "renew-watch",
+        Job::Disconnect { .. } => "disconnect",
         Job::StopStray { .. } => "stop-stray",
     };
     (name, job.user())

@@ -176,6 +176,7 @@ impl Sync {
         record: &Record,
         base: Option<&Record>,
     ) -> Result<Sent, Error> {
+        self.confirm_connected(account).await?;
         match outbound(record, base, &there.home) {
             Outbound::Nothing => Ok(Sent::told(None)),
             Outbound::Relist => self.relist(account, record.address()).await,

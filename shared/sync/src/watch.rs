@@ -116,9 +116,15 @@ impl Sync {
         };
         match opened {
             Ok((watch, channel)) => {
-                let old = self.activate(account, watched, watch, &channel).await?;
-                self.stop(account, old).await;
-                Ok(())
+                let opened = watch.clone();
+                let (unused, outcome) = match self.activate(account, watched, watch, &channel).await {
+                    Ok(old) => (old, Ok(())),
+                    // Nobody else knows of it.
+                    Err(Error::Disconnected) => (Some(opened), Err(Error::Disconnected)),
+                    Err(error) => return Err(error),
+                };
+                self.stop(account, unused).await;
+                outcome
             }
             Err(error) if error.is(Reason::PushNotSupported) => {
                 tracing::info!(user = %account.user, %error, "a calendar has no notifications, and is polled");
@@ -253,7 +259,7 @@ impl Sync {
     pub(crate) async fn stop(&self, account: &mut Account, old: Option<Watch>) {
         let Some(old) = old.filter(|old| self.clock.now() < old.expires_at) else { return };
         if let Err(error) = self.stop_channel(account, &old.channel, &old.resource_id).await {
-            tracing::warn!(user = %account.user, %error, "a replaced channel could not be stopped");
+            tracing::warn!(user = %account.user, %error, "a channel that is not used any more could not be stopped");
         }
     }
 
@@ -276,7 +282,12 @@ impl Sync {
         }
     }
 
-    async fn stop_channel(&self, account: &mut Account, channel: &str, resource: &str) -> Result<(), Error> {
+    pub(crate) async fn stop_channel(
+        &self,
+        account: &mut Account,
+        channel: &str,
+        resource: &str,
+    ) -> Result<(), Error> {
         self.call(account, async |google, access| google.stop(access, channel, resource).await).await?;
         Ok(self.store.forget_channel(channel).await?)
     }

@@ -1,5 +1,6 @@
 //! The routes of `auth` in process: on a table made from the bundle's own template, with the fake Google and a mailbox in place of SES.
 
+mod disconnect;
 mod google;
 mod password;
 mod sessions;

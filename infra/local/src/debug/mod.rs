@@ -96,7 +96,7 @@ impl Account {
             Err(store::Error::NoUser) => return Ok(Err(Refused::Unknown)),
             other => other?,
         };
-        let Some(status) = head.google.filter(|status| !status.is_revoked) else {
+        let Some(status) = head.google.filter(GoogleStatus::stands) else {
             return Ok(Err(Refused::NotConnected));
         };
         Ok(Ok(Self { cloud, store, user, status }))

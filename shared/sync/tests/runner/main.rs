@@ -5,6 +5,7 @@ mod backfill;
 mod bursts;
 mod calendars;
 mod deeds;
+mod disconnect;
 mod exceptions;
 mod faults;
 mod flows;

@@ -258,7 +258,7 @@ async fn a_missing_scope_asks_the_user_to_connect_again() {
     }
 }
 
-/// Scenario 95. The connection ends while a page is on its way; nothing of that page, nor of what would follow, is written on either side. Its channels
+/// The connection ends while a page is on its way; nothing of that page, nor of what would follow, is written on either side. Its channels
 /// end with the permission: Google stops them, and what they still say is a job that does nothing.
 #[tokio::test]
 async fn a_connection_that_ends_while_an_import_runs_is_the_end_of_its_writing_on_both_sides() {

@@ -3,6 +3,7 @@
 mod bursts;
 mod conflicts;
 mod debug;
+mod disconnect;
 mod flows;
 mod mishaps;
 mod refusals;
