@@ -104,6 +104,7 @@ fn view(user: UserId, Issue { event, kind, at }: Issue) -> IssueView {
         IssueKind::TakenBack { lost, reason } => {
             IssueKindView::TakenBack { lost: issue::lost(user, *lost), reason }
         }
+        IssueKind::UnknownZone { zone } => IssueKindView::UnknownZone { zone },
         IssueKind::Parked { reason } => IssueKindView::Parked { reason },
     };
     IssueView::new(event, at, what)

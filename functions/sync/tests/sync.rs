@@ -298,6 +298,16 @@ async fn two_issues_of_one_event_at_once_are_two() {
 }
 
 #[tokio::test]
+async fn a_zone_that_nobody_knows_is_named() {
+    let world = World::start(Some(status(ImportFlag::Completed))).await;
+    let kind = IssueKind::UnknownZone { zone: "Mars/Olympus".to_owned() };
+    world.record(Issue { event: EventId::new([5; 12]), kind, at: now() }).await;
+    let (_, page) = world.issues(ANA, "").await;
+    let issue = json!({"eventId": "050505050505050505050505", "at": "2026-11-20T12:00:00.000Z", "kind": "UNKNOWN_ZONE", "zone": "Mars/Olympus"});
+    assert_eq!(page["issues"], json!([issue]));
+}
+
+#[tokio::test]
 async fn issues_are_their_users_alone_and_say_when_writing_is_paused() {
     let until = now() + TimeDelta::hours(1);
     let paused = GoogleStatus { writes_paused_until: Some(until), ..status(ImportFlag::Completed) };

@@ -78,6 +78,11 @@ pub enum IssueKindView {
         /// Why not.
         reason: String,
     },
+    /// It is a series in a zone that nobody knows: it is shown at the distance from UTC that its start says, also when clocks there change.
+    UnknownZone {
+        /// The name of the zone.
+        zone: String,
+    },
     /// Google will not take it, or it cannot be read; it stays as it is on both sides.
     Parked {
         /// Why.

@@ -61,6 +61,11 @@ pub enum IssueKind {
         /// Why not.
         reason: String,
     },
+    /// It is a series in a zone that nobody knows: it recurs at the distance from UTC that its start says, whatever the clocks there do.
+    UnknownZone {
+        /// The name of the zone.
+        zone: String,
+    },
     /// Google will not take it; it is not tried again until it changes.
     Parked {
         /// Why not.

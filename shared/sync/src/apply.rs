@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::sync::{self, Conflict, Resolution, Theirs};
-use domain::{EventId, GoogleEventId, Home, Job, Notice, Origin, UserId};
+use domain::{Address, EventId, GoogleEventId, Home, Job, Notice, Origin, Tag, UserId};
 use google::calendar;
 use store::{Issue, IssueKind, Plan, Snapshot};
 
@@ -26,7 +26,7 @@ pub(crate) struct Page {
     /// Entries that cannot be read, and why.
     pub unreadable: Vec<Unreadable>,
     /// Series whose zone nobody knows, with its name. Their times are read by the distance from UTC that they say.
-    pub strange: Vec<(EventId, String)>,
+    pub strange: BTreeMap<EventId, String>,
 }
 
 /// An entry that cannot be read. It stays as it is on both sides.
@@ -41,6 +41,11 @@ pub(crate) struct Unreadable {
 }
 
 impl Page {
+    /// One event that was asked for by name.
+    pub(crate) fn of(theirs: Theirs) -> Self {
+        Self { events: vec![theirs], ..Self::default() }
+    }
+
     pub(crate) fn sort_out(items: &[calendar::Event], home: &Home) -> Self {
         let mut page = Self::default();
         let mut places: BTreeMap<GoogleEventId, usize> = BTreeMap::new();
@@ -90,12 +95,12 @@ impl Sync {
     pub(crate) async fn apply(
         &self,
         user: UserId,
-        events: &[Theirs],
+        page: &Page,
         origin: Origin,
         last: impl Fn(&mut Plan, &Snapshot) -> Result<(), Error>,
     ) -> Result<(), Error> {
         // From the back, because it is a stack.
-        let mut chunks: Vec<&[Theirs]> = chunks(events);
+        let mut chunks: Vec<&[Theirs]> = chunks(&page.events);
         chunks.reverse();
         if chunks.is_empty() {
             chunks.push(&[]);
@@ -105,6 +110,7 @@ impl Sync {
             let now = self.clock.now();
             let plan = |snapshot: &Snapshot| {
                 let mut plan = self.plan(user, chunk, origin, snapshot)?;
+                self.tell_of_zones(user, page, chunk, snapshot, &mut plan)?;
                 if is_last {
                     last(&mut plan, snapshot)?;
                 }
@@ -123,9 +129,6 @@ impl Sync {
 
     /// Records which entries of a page cannot be read. They are left as they are on both sides. A repetition records nothing new.
     pub(crate) async fn park_unreadable(&self, user: UserId, page: &Page) -> Result<(), Error> {
-        for (event, zone) in &page.strange {
-            tracing::warn!(%user, %event, zone, "a series has a zone that nobody knows: it keeps its distance from UTC");
-        }
         let now = self.clock.now();
         for entries in page.unreadable.chunks(Plan::LIMIT) {
             tracing::info!(%user, unreadable = entries.len(), "events are passed over");
@@ -140,6 +143,30 @@ impl Sync {
                 Ok(plan)
             };
             self.store.mutate(user, &[], now, plan).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of series whose zone nobody knows, once: when they come with it first.
+    fn tell_of_zones(
+        &self,
+        user: UserId,
+        page: &Page,
+        chunk: &[Theirs],
+        snapshot: &Snapshot,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        for event in chunk.iter().map(Theirs::id) {
+            let Some(zone) = page.strange.get(&event) else { continue };
+            let known = snapshot.records.get(Address::Series(Tag::of(event)));
+            let raw = known.and_then(|record| record.link.as_ref()).map(|link| link.raw.as_str());
+            let before = raw.and_then(|raw| serde_json::from_str::<calendar::Event>(raw).ok());
+            if before.as_ref().and_then(translate::unknown_zone) == Some(zone) {
+                continue;
+            }
+            tracing::warn!(%user, %event, zone, "a series has a zone that nobody knows: it keeps its distance from UTC");
+            let (kind, at) = (IssueKind::UnknownZone { zone: zone.clone() }, self.clock.now());
+            plan.record_issue(&self.store, user, &Issue { event, kind, at })?;
         }
         Ok(())
     }
@@ -225,7 +252,6 @@ mod tests {
         }
     }
 
-    /// Scenario 77.
     #[test]
     fn a_series_in_a_zone_that_nobody_knows_is_taken_with_its_instants_and_named() {
         let series = |zone: &str| -> calendar::Event {
@@ -238,8 +264,7 @@ mod tests {
         };
         let zones = ["Mars/Olympus", "GMT-03:00", "Etc/GMT+3", "US/Eastern"];
         let page = Page::sort_out(&zones.map(series), &Home::Primary);
-        let [(event, zone)] = page.strange.as_slice() else { panic!("{page:?}") };
-        assert_eq!((event, zone.as_str()), (&page.events[0].id(), "Mars/Olympus"));
+        assert_eq!(page.strange, BTreeMap::from([(page.events[0].id(), "Mars/Olympus".to_owned())]));
         assert_eq!((page.events.len(), page.unreadable.len()), (4, 0));
         let first = "2026-11-20T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
         for theirs in &page.events {

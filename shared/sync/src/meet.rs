@@ -11,6 +11,7 @@ use google::{Reason, calendar};
 use store::{FamilyOf, Plan, Reads, Snapshot};
 
 use crate::account::Account;
+use crate::apply::Page;
 use crate::apply::issue;
 use crate::destination::There;
 use crate::push::{Sent, read, settled};
@@ -71,7 +72,8 @@ impl Sync {
         theirs: &calendar::Event,
     ) -> Result<bool, Error> {
         let theirs = read(theirs, &there.home)?;
-        self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
+        self.apply(account.user, &Page::of(theirs), Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(()))
+            .await?;
         let now = self.store.records(account.user, [record.address()]).await?;
         Ok(now.get(record.address()).is_none_or(|now| now.rev != record.rev))
     }

@@ -174,7 +174,7 @@ impl Sync {
         }
         let is_moved = next != *state;
         let poll_at = self.next_poll(account);
-        self.apply(account.user, &sorted.events, Origin::Google, |plan: &mut Plan, _| {
+        self.apply(account.user, &sorted, Origin::Google, |plan: &mut Plan, _| {
             if is_moved {
                 plan.put_calendar(&self.store, account.user, &next)?;
                 plan.schedule(&self.store, Due::Poll, account.user, poll_at)?;

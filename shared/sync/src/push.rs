@@ -16,6 +16,7 @@ use seam::Class;
 use store::{FamilyOf, Plan, Reads, Snapshot};
 
 use crate::account::Account;
+use crate::apply::Page;
 use crate::destination::{Destination, READ_ONLY, There, destination};
 use crate::meet::Taken;
 use crate::{Error, Progress, Sync, connected, translate};
@@ -259,7 +260,8 @@ impl Sync {
             // On the heap: sending is deep enough as it is.
             Box::pin(self.catch_up(account)).await?;
         }
-        self.apply(account.user, &[theirs], Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(())).await?;
+        self.apply(account.user, &Page::of(theirs), Origin::Google, |_: &mut Plan, _: &Snapshot| Ok(()))
+            .await?;
         Ok(Sent::Merged)
     }
 

@@ -103,7 +103,7 @@ impl Sync {
         let mark = (next.calendar.as_str(), import.traversal, pages);
         let calendars = u32::try_from(import.pending.len() + import.read.len()).unwrap_or(u32::MAX);
         let progress = ImportProgress { done: import.events + events, calendars };
-        self.apply(account.user, &sorted.events, origin, |plan: &mut Plan, snapshot: &Snapshot| {
+        self.apply(account.user, &sorted, origin, |plan: &mut Plan, snapshot: &Snapshot| {
             plan.google = Some(leased(connected(snapshot)?, now));
             plan.notices.push(Notice::ImportProgress(progress));
             plan.mark(&self.store, account.user, mark, &seen, now)?;

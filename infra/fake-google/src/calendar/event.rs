@@ -70,7 +70,8 @@ pub(crate) fn created(id: &str, mut given: Fields, commit: Commit<'_>) -> Result
     settled(given, 0, commit)
 }
 
-/// An event as it is given; only what is missing comes from here. A cancelled instance needs no time but its original one.
+/// An event as it is given; only what is missing comes from here. A cancelled instance needs no time but its original one. Zones may have names that
+/// no client could write: calendars hold such events, which came by other ways.
 pub(crate) fn planted(id: &str, mut given: Fields, commit: Commit<'_>) -> Result<Fields, Refusal> {
     if is_cancelled(&given) && !given.contains_key("start") {
         let point = given.get("originalStartTime").cloned();
@@ -87,8 +88,18 @@ pub(crate) fn planted(id: &str, mut given: Fields, commit: Commit<'_>) -> Result
         .into_iter()
         .filter_map(|name| given.get(name).map(|value| (name.to_owned(), value.clone())))
         .collect();
+    let strange = ["start", "end"].map(|which| {
+        let name = given.get_mut(which)?.get_mut("timeZone")?;
+        let is_strange = name.as_str().is_some_and(|name| name.parse::<Tz>().is_err());
+        is_strange.then(|| (which, std::mem::replace(name, json!("Etc/UTC"))))
+    });
     let mut fields = created(id, given, commit)?;
     fields.extend(verbatim);
+    for (which, name) in strange.into_iter().flatten() {
+        if let Some(time) = fields.get_mut(which) {
+            time["timeZone"] = name;
+        }
+    }
     Ok(fields)
 }
 

@@ -7,12 +7,13 @@ mod sources;
 mod start;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use domain::UserId;
 use dynoxide::Database;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) activity: Activity,
     pub(crate) console: Console,
     pub(crate) clock: Clock,
+    pub(crate) demo_user: Mutex<Option<UserId>>,
 }
 
 /// A running cloud; it ends, with every process, when this is dropped.
@@ -105,6 +107,11 @@ impl Cloud {
     #[must_use]
     pub fn function_urls(&self) -> &HashMap<String, String> {
         &self.inner.urls
+    }
+
+    /// Whose tabs `POST /api/event-change-demo` speaks to, in place of the user in `SSE_DEBUG_USER`.
+    pub fn set_demo_user(&self, user: UserId) {
+        *self.inner.demo_user.lock().unwrap_or_else(PoisonError::into_inner) = Some(user);
     }
 
     /// Where browsers open a socket, e.g. `ws://localhost:3001/live`; `None` if the template has no WebSocket API.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -36,10 +36,12 @@ use crate::table::{self, Served, Table};
 use crate::template::Template;
 use crate::template::intrinsics::{ACCOUNT, PhysicalIds, REGION};
 use crate::template::resources::{EventSpec, FunctionSpec};
-use crate::{control, debug, page, server};
+use crate::{control, debug, outside, page, server};
 
 /// File inside the data directory that holds the table.
 const DATABASE: &str = "table.sqlite";
+/// Who is told of a change that is none, in the environment of the local cloud.
+const DEMO_USER: &str = "SSE_DEBUG_USER";
 /// Mail goes nowhere; its sender only has to look like one.
 const MAIL_FROM: &str = "no-reply@meridian.example";
 /// Physical id of the HTTP API.
@@ -126,6 +128,7 @@ pub(super) async fn start(mut options: Options) -> anyhow::Result<Arc<Inner>> {
         schedules: sources.schedules.clone(),
         journal: reports.journal,
         activity: reports.activity,
+        demo_user: Mutex::new(outside(DEMO_USER).and_then(|user| user.parse().ok())),
         console: reports.console,
         clock,
     });

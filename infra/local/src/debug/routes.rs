@@ -1,13 +1,13 @@
 //! One function for each route.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
+use std::sync::{PoisonError, Weak};
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, body};
-use domain::{Change, EventId, GoogleStatus, Job, Record, Rev, UserId};
+use domain::{Change, EventId, GoogleStatus, Job, Record, Rev};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{CalendarState, Plan, Snapshot, Watch};
@@ -15,10 +15,7 @@ use store::{CalendarState, Plan, Snapshot, Watch};
 use super::{Account, for_session, for_user, store};
 use crate::cloud::Inner;
 use crate::control::with;
-use crate::outside;
 
-/// Who is told of a change that is none, in the environment of the local cloud.
-const DEMO_USER: &str = "SSE_DEBUG_USER";
 /// Records that are read at a time.
 const PAGE: usize = 500;
 
@@ -43,8 +40,9 @@ pub(super) struct Maintain {
 
 /// Tells the tabs of one user that the grid has changed, by writing an event of theirs as it is.
 pub(super) async fn demo(State(cloud): State<Weak<Inner>>) -> Response {
-    let Some(user) = outside(DEMO_USER).and_then(|user| user.parse::<UserId>().ok()) else { return undone() };
     with(&cloud, async |cloud| {
+        let user = *cloud.demo_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(user) = user else { return Ok(undone()) };
         let store = store(&cloud)?;
         let records = store.records_after(user, None, PAGE).await?;
         let shown = records.into_iter().find(|record| record.live().is_some_and(|event| !event.is_someday));

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::sync::{Outbound, Theirs, outbound, resolve};
-use domain::{EventId, GoogleEventId, Home, Origin, Record, Records, Role, Series, Shelf, Slot, Window};
+use domain::{EventId, GoogleEventId, Home, Job, Origin, Record, Records, Role, Series, Shelf, Slot, Window};
 use serde_json::{Value, json};
+use store::{Issue, IssueKind};
 use sync::translate;
 
 use crate::world::{EMAIL, World};
@@ -212,6 +213,59 @@ async fn old_and_fixed_names_of_zones_make_the_instants_that_google_makes() {
     let record = world.stored("eastern").await;
     let body = translate::body(&GoogleEventId::new("eastern"), &record, None);
     assert_eq!(body.start.unwrap().time_zone.as_deref(), Some("US/Eastern"), "it keeps its name");
+}
+
+/// 77: no table has its zone, so it keeps the distance from UTC that its start says, and the user can read that it does. Once, and again only for
+/// another zone.
+#[tokio::test]
+async fn a_series_in_a_zone_that_nobody_knows_is_there_at_its_instants_and_its_user_can_read_of_it_once() {
+    let world = World::connected().await;
+    let in_zone = |zone: &str| {
+        let mut series = series("strange", "2026-11-24T09:00", "Etc/GMT+3", "RRULE:FREQ=DAILY;COUNT=3");
+        series["start"] = json!({"dateTime": "2026-11-24T09:00:00-03:00", "timeZone": zone});
+        series["end"] = json!({"dateTime": "2026-11-24T10:00:00-03:00", "timeZone": zone});
+        series
+    };
+    let told = async || {
+        let issues = world.store.issues(world.user).await.unwrap();
+        let zone = |issue: Issue| match issue.kind {
+            IssueKind::UnknownZone { zone } => (issue.event, zone),
+            other => panic!("{other:?}"),
+        };
+        issues.into_iter().map(zone).collect::<Vec<_>>()
+    };
+    world.plant([
+        in_zone("Mars/Olympus"),
+        series("known", "2026-11-24T12:00", "GMT", "RRULE:FREQ=DAILY;COUNT=2"),
+    ]);
+    world.import().await;
+    let seen = world.starts_here("2026-11-24T00:00:00Z", "2026-12-01T00:00:00Z").await;
+    let [first, second, third] = ["2026-11-24T12:00:00Z", "2026-11-25T12:00:00Z", "2026-11-26T12:00:00Z"]
+        .map(|at| at.parse::<Instant>().unwrap());
+    assert_eq!(seen, [first, first, second, second, third]);
+    let olympus = (here("strange"), "Mars/Olympus".to_owned());
+    assert_eq!(told().await, [olympus.clone()]);
+
+    for _ in 0..3 {
+        world.pass(TimeDelta::minutes(5));
+        world.run(&Job::Poll { user: world.user }).await.unwrap();
+    }
+    world.pass(TimeDelta::minutes(5));
+    let mut renamed = in_zone("Mars/Olympus");
+    renamed["summary"] = json!("renamed");
+    world.plant([renamed]);
+    world.pull().await;
+    world.run(&Job::Import { user: world.user, is_repair: true }).await.unwrap();
+    assert_eq!(
+        (told().await, world.stored("strange").await.event.title),
+        (vec![olympus.clone()], Some("renamed".into()))
+    );
+
+    world.pass(TimeDelta::minutes(5));
+    world.plant([in_zone("Mars/Tharsis")]);
+    world.pull().await;
+    assert_eq!(told().await, [(here("strange"), "Mars/Tharsis".to_owned()), olympus]);
+    assert_eq!(world.writes(), 0);
 }
 
 /// 79.

@@ -1,11 +1,14 @@
 //! The debug routes of the former backend, which the local cloud has and nobody else.
 
+use std::path::Path;
+
 use reqwest::Method;
-use scenarios::{Answer, Browser, TestApp};
+use scenarios::{Answer, Browser, TestApp, timed};
 use serde_json::{Value, json};
 
 use super::{connected, lunch};
 
+const DEMO: &str = "/api/event-change-demo";
 const SECRET: &str = "the-operators-secret";
 
 async fn app() -> TestApp {
@@ -87,15 +90,65 @@ async fn channels_are_stopped_and_opened_again_by_the_debug_routes() {
     assert!(gone.text.is_empty(), "{gone:?}");
 }
 
+/// It publishes a change where there is none: the page asks again and finds everything as it was.
 #[tokio::test]
-async fn without_the_secret_the_debug_routes_are_closed_and_the_template_has_none() {
+async fn the_demo_of_a_change_makes_the_pages_of_its_user_ask_again_and_nobody_elses() {
+    let app = app().await;
+    let (browser, other) = (app.person().await, app.person().await);
+    let events = json!([timed(1, "Lunch", "2026-11-20T12:00:00Z"), timed(2, "Tea", "2026-11-20T16:00:00Z")]);
+    for person in [&browser, &other] {
+        person.create(&events).await.is(204);
+    }
+    app.quiesce().await;
+    let (stream, others) = (browser.stream().await, other.stream().await);
+    stream.frame("USER_METADATA").await;
+    others.frame("USER_METADATA").await;
+    let (before, told, others_told) =
+        (browser.grid().await, stream.count("EVENT_CHANGED"), others.count("EVENT_CHANGED"));
+
+    ask(&browser, DEMO, None).await.is(500);
+    app.cloud().set_demo_user(browser.user().parse().unwrap());
+    assert_eq!(ask(&browser, DEMO, None).await.is(200).text, "OK");
+    stream.nth("EVENT_CHANGED", told + 1).await;
+    assert_eq!(ask(&browser, DEMO, None).await.is(200).text, "OK");
+    stream.nth("EVENT_CHANGED", told + 2).await;
+    assert_eq!(browser.grid().await, before);
+    // Its own frame is the next one that the other one hears.
+    other.delete(&scenarios::id(1)).await.is(204);
+    others.nth("EVENT_CHANGED", others_told + 1).await;
+    assert_eq!((others.count("EVENT_CHANGED"), stream.count("EVENT_CHANGED")), (others_told + 1, told + 2));
+}
+
+/// Deployed, nothing answers there but the route of whatever is unknown.
+#[tokio::test]
+async fn no_function_and_no_route_of_the_template_knows_the_debug_routes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (mut unread, mut read) =
+        (vec![root.join("functions"), root.join("shared"), root.join("template.yaml")], 0);
+    while let Some(path) = unread.pop() {
+        if path.is_dir() {
+            unread.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                !text.contains("event-change-demo") && !text.contains("/api/sync/debug"),
+                "{}",
+                path.display()
+            );
+            read += 1;
+        }
+    }
+    assert!(read > 100, "{read} files");
+}
+
+#[tokio::test]
+async fn without_the_secret_the_debug_routes_are_closed() {
     let app = app().await;
     let browser = app.person().await;
     let user = browser.user();
     let paths = ["import-incremental", "maintain", "refresh", "stop-all"]
         .map(|name| debug(&format!("{name}/{user}")));
-    let paths =
-        paths.into_iter().chain(["start", "stop"].map(debug)).chain(["/api/event-change-demo".to_owned()]);
+    let paths = paths.into_iter().chain(["start", "stop"].map(debug)).chain([DEMO.to_owned()]);
     for path in paths {
         let refused = browser.call(Method::POST, &path, Some(&json!({}))).await.is(403).json();
         assert_eq!(refused["result"], "Compass Verification Failed", "{path}");
@@ -106,10 +159,6 @@ async fn without_the_secret_the_debug_routes_are_closed_and_the_template_has_non
     ask(&browser, &debug("refresh/ffffffffffffffffffffffff"), None).await.is(404);
     let stranger = app.browser();
     ask(&stranger, &debug("start"), Some(json!({ "calendarId": "primary" }))).await.is(401);
-    ask(&browser, "/api/event-change-demo", None).await.is(500);
-
-    let template = include_str!("../../../../../template.yaml");
-    assert!(!template.contains("/debug") && !template.contains("event-change-demo"));
     let closed = TestApp::start().await;
     let nobody = closed.browser();
     ask(&nobody, &debug("refresh/ffffffffffffffffffffffff"), None).await.is(403);

@@ -103,6 +103,7 @@ impl Census {
             self.count(match issue.kind {
                 IssueKind::Conflict { .. } => "issue: Conflict",
                 IssueKind::TakenBack { .. } => "issue: TakenBack",
+                IssueKind::UnknownZone { .. } => "issue: UnknownZone",
                 IssueKind::Parked { .. } => "issue: Parked",
             });
         }

@@ -94,7 +94,7 @@ pub fn i3_i4_nothing_that_was_written_is_lost(sight: &Sight, writes: &[Write]) -
             IssueKind::Conflict { lost, .. } | IssueKind::TakenBack { lost, .. } => {
                 Some([lost.event.title.clone(), lost.event.description.clone()])
             }
-            IssueKind::Parked { .. } => None,
+            IssueKind::UnknownZone { .. } | IssueKind::Parked { .. } => None,
         })
         .flatten()
         .flatten()
