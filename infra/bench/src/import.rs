@@ -51,10 +51,8 @@ pub async fn report(cloud: &Cloud, most: usize) -> anyhow::Result<()> {
         let seconds = begun.elapsed().as_secs_f64();
         let (cpu, peak) = usage(cloud)?;
         let (events, calls) = (singles + series, calls(google));
-        let expected = 1
-            + events.div_ceil(PAGE)
-            + google.channels().iter().filter(|channel| channel.owner == email).count();
-        ensure!(calls == expected, "{events} events took {calls} calls and not {expected}");
+        let watches = google.channels().iter().filter(|channel| channel.owner == email).count();
+        is_exact(calls, &[events], watches)?;
         ensure!(is_there(cloud, &user, events).await?, "{email} does not see all of {events} events");
         let rate = events as f64 / cpu.as_secs_f64();
         println!(
@@ -63,6 +61,14 @@ pub async fn report(cloud: &Cloud, most: usize) -> anyhow::Result<()> {
         );
     }
     google.clear_faults();
+    Ok(())
+}
+
+/// Whether an import of calendars with so many events each was as many calls as it must be.
+fn is_exact(calls: usize, events: &[usize], watches: usize) -> anyhow::Result<()> {
+    let pages: usize = events.iter().map(|events| events.div_ceil(PAGE).max(1)).sum();
+    let expected = 1 + pages + watches;
+    ensure!(calls == expected, "calendars of {events:?} events took {calls} calls and not {expected}");
     Ok(())
 }
 
@@ -96,5 +102,25 @@ async fn is_there(cloud: &Cloud, user: &User, events: usize) -> anyhow::Result<b
         if page["hasMore"] != true {
             return Ok(seen == events);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_call_too_many_or_too_few_is_a_failure() {
+        for (events, calls) in
+            [(vec![250], 4), (vec![0], 4), (vec![2_500], 4), (vec![2_501], 5), (vec![25_000], 13)]
+        {
+            assert!(is_exact(calls, &events, 2).is_ok(), "{events:?}");
+            assert!(
+                is_exact(calls + 1, &events, 2).is_err() && is_exact(calls - 1, &events, 2).is_err(),
+                "{events:?}"
+            );
+        }
+        assert!(is_exact(1 + 1 + 2 + 4, &[2_500, 2_501], 3).is_err());
+        assert!(is_exact(1 + 1 + 2 + 3, &[2_500, 2_501], 3).is_ok());
     }
 }

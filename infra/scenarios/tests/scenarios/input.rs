@@ -166,6 +166,10 @@ async fn the_ends_of_time_are_dates_like_others_or_refused() {
     let browser = app.person().await;
     for (number, (start, end, rule)) in [
         ("0001-01-01T00:00:00Z", "0001-01-01T01:00:00Z", None),
+        ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", None),
+        ("1969-12-31T23:00:00Z", "1970-01-01T01:00:00Z", None),
+        ("1969-07-20", "1969-07-21", Some("RRULE:FREQ=YEARLY")),
+        ("2100-02-28T12:00:00Z", "2100-03-01T12:00:00Z", Some("RRULE:FREQ=YEARLY")),
         ("0001-01-01", "0001-01-02", None),
         ("9999-12-31T22:00:00Z", "9999-12-31T23:59:59Z", None),
         ("9999-12-30", "9999-12-31", None),

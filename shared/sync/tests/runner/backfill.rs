@@ -196,7 +196,7 @@ async fn what_google_refuses_again_is_put_aside_again() {
 async fn every_kind_of_text_comes_and_goes_as_it_is() {
     let world = World::connected().await;
     let html = format!("<b>{}</b>", "fünf & sechs ".repeat(600));
-    let texts = ["👩‍👩‍👧‍👦 Zoë", "\u{202b}שלום עולם\u{202c}", &"t".repeat(1_024)];
+    let texts = ["👩‍👩‍👧‍👦 Zoë", "\u{202b}שלום עולם\u{202c}", "nothing\u{0}ness", &"t".repeat(1_024)];
     for (n, text) in texts.iter().enumerate() {
         let event = world.google_event("plain");
         world.edit_at_google(&event, json!({"summary": text, "description": html}));

@@ -150,13 +150,40 @@ impl World {
     }
 
     pub async fn save_on(&self, id: EventId, title: &str, is_someday: bool) {
+        self.save_whole(id, title, None, usual_span(), is_someday).await;
+    }
+
+    pub async fn save_at(&self, id: EventId, title: &str, span: Span) {
+        self.save_whole(id, title, None, span, false).await;
+    }
+
+    pub async fn save_described(&self, id: EventId, title: &str, description: &str) {
+        self.save_whole(id, title, Some(description.to_owned()), usual_span(), false).await;
+    }
+
+    async fn save_whole(
+        &self,
+        id: EventId,
+        title: &str,
+        description: Option<String>,
+        span: Span,
+        is_someday: bool,
+    ) {
         self.pass(TimeDelta::seconds(1));
-        let time = |text: &str| text.parse().unwrap();
-        let span = Span::new(time("2026-11-24T09:00:00-08:00"), time("2026-11-24T10:00:00-08:00")).unwrap();
         let (title, now) = (Some(title.to_owned()), self.clock.now());
-        let draft =
-            Draft::new(id, title, None, span, false, is_someday, Priority::Work, Origin::Compass, None)
-                .unwrap();
+        let is_all_day = span.start().as_str().len() == "2026-11-24".len();
+        let draft = Draft::new(
+            id,
+            title,
+            description,
+            span,
+            is_all_day,
+            is_someday,
+            Priority::Work,
+            Origin::Compass,
+            None,
+        )
+        .unwrap();
         let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
             let context = snapshot.head.context(now);
             Ok(Plan::steps(domain::save(&snapshot.records, &draft, Scope::This, &context).unwrap()))
@@ -178,6 +205,11 @@ impl World {
     pub fn has_logged(&self, text: &str) -> bool {
         Log::text().contains(text)
     }
+}
+
+fn usual_span() -> Span {
+    let time = |text: &str| text.parse().unwrap();
+    Span::new(time("2026-11-24T09:00:00-08:00"), time("2026-11-24T10:00:00-08:00")).unwrap()
 }
 
 pub fn id(n: u8) -> EventId {

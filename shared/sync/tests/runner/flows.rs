@@ -126,20 +126,6 @@ async fn what_changes_here_arrives_once_and_its_echo_changes_nothing() {
 }
 
 #[tokio::test]
-async fn fields_that_we_do_not_know_survive_our_edit() {
-    let world = World::connected().await;
-    let google_id = world.google_event("Lunch");
-    world.edit_at_google(&google_id, json!({"xFuture": {"deep": [1, 2]}, "location": "Here"}));
-    world.import().await;
-    let id = EventId::of_google(&GoogleEventId::new(google_id.as_str()));
-    world.save(id, "Brunch").await;
-    world.push().await;
-    let copy = world.at_google(&google_id);
-    assert_eq!((copy["xFuture"]["deep"][1].as_i64(), copy["location"].as_str()), (Some(2), Some("Here")));
-    assert_eq!(copy["summary"], "Brunch");
-}
-
-#[tokio::test]
 async fn events_made_before_connecting_survive_and_are_sent() {
     let world = World::connected().await;
     world.google_event("Theirs");

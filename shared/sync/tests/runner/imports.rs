@@ -216,7 +216,11 @@ async fn a_token_that_is_spent_in_the_middle_of_a_pull_leads_to_a_repair() {
     world.google.set_paging(Paging { at_most: Some(2), ..Paging::default() });
     let spent = GoogleFault::refuse(LIST, StatusCode::GONE, "fullSyncRequired").after(1);
     world.google.inject(spent);
+    let token =
+        async || world.store.google(world.user).await.unwrap().unwrap().calendars[0].sync_token.clone();
+    let before = token().await;
     world.pull().await;
+    assert_eq!(token().await, before, "a traversal that was broken off moves nothing");
     assert_eq!(world.status().await.import, ImportFlag::Importing);
     world.repair().await;
     world.push().await;
@@ -229,12 +233,17 @@ async fn a_token_that_is_spent_in_the_middle_of_a_pull_leads_to_a_repair() {
 async fn a_sync_token_that_google_cannot_read_leads_to_a_repair() {
     let world = World::connected().await;
     world.google_event("Lunch");
+    let gone = world.google_event("Gone");
     world.import().await;
+    world.google.delete_event(EMAIL, "primary", &gone).unwrap();
+    world.save(id(1), "Unsent").await;
     world.google.inject(GoogleFault::invalid_sync_token());
     world.pull().await;
     assert_eq!(world.status().await.import, ImportFlag::Importing);
     world.repair().await;
-    assert_eq!(world.titles().await, ["Lunch"]);
+    world.push().await;
+    assert_eq!(world.titles().await, ["Lunch", "Unsent"]);
+    assert_eq!(world.titles_at_google(), ["Lunch", "Unsent"]);
 }
 
 /// 22.

@@ -4,6 +4,7 @@
 mod backfill;
 mod bursts;
 mod calendars;
+mod changes;
 mod deeds;
 mod disconnect;
 mod exceptions;

@@ -202,6 +202,7 @@ async fn an_address_that_google_does_not_take_is_the_operators_and_calendars_are
     assert_eq!(world.titles().await, ["Lunch"]);
     let status = world.status().await;
     assert!(status.is_polled && status.watched_until.is_none());
+    assert!(world.has_logged("alarm=\"google\"") && world.has_logged("a calendar cannot be watched"));
 }
 
 /// 108.

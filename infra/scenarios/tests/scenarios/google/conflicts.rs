@@ -6,7 +6,9 @@ use reqwest::Method;
 use scenarios::TestApp;
 use serde_json::json;
 
-use super::{UPDATE, assert_at_rest, at_google, connected, lunch, miss_next_notification, titles_at_google};
+use super::{
+    UPDATE, assert_at_rest, at_google, connected, lunch, miss_next_notification, titles_at_google, writes,
+};
 
 #[tokio::test]
 async fn edits_of_different_fields_on_both_sides_at_once_are_both_kept() {
@@ -82,9 +84,11 @@ async fn of_two_edits_of_one_field_the_later_one_wins_on_both_sides() {
         google.edit_event(email, "primary", created["id"].as_str().unwrap(), patch).unwrap();
     };
     theirs("Theirs, earlier");
+    google.clear_journal();
     event["title"] = json!("Ours, later");
     browser.put(&event).await.is(204);
     app.quiesce().await;
+    assert_eq!(writes(&app), [UPDATE, UPDATE], "one that was refused, and one more");
     assert_eq!(titles_at_google(&app, &browser), ["Ours, later"]);
     assert_eq!(browser.titles().await, ["Ours, later"]);
 
