@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use domain::{ConnectionState, GoogleStatus, Job};
+use domain::{ConnectionState, GoogleStatus, Job, Notice};
 use fake_google::{Fault as GoogleFault, Paging};
 use http::StatusCode;
 use seam::{Fault, Kind, Script};
 use serde_json::json;
-use store::{Due, SHARDS};
-use sync::due::Schedule;
+use store::{Due, Error, Plan, SHARDS, Snapshot};
+use sync::due::{SILENCE, Schedule};
 use tokio::sync::Notify;
 
 use crate::deeds::id;
@@ -42,6 +42,19 @@ impl Script for Gate {
 }
 
 impl World {
+    /// As the disconnect route does it.
+    pub async fn disconnect(&self) {
+        let (user, now) = (self.user, self.clock.now());
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            let mut plan = Plan::default();
+            plan.google = snapshot.head.google.as_ref().map(GoogleStatus::disconnected);
+            plan.notices.extend([Notice::Metadata, Notice::Wanted(Job::Disconnect { user })]);
+            plan.schedule(&self.store, Due::Poll, user, now + SILENCE)?;
+            Ok(plan)
+        };
+        self.store.mutate(user, &[], now, plan).await.unwrap();
+    }
+
     async fn state(&self) -> ConnectionState {
         let head = self.store.head(self.user).await.unwrap();
         GoogleStatus::state(head.google.as_ref(), self.clock.now())

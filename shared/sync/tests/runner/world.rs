@@ -23,8 +23,7 @@ use google::{Config, Google, Secret, Vault};
 use local::table::TestTable;
 use seam::{Clock, Fault, Kind, Random, Script, Seam};
 use serde_json::Value;
-use store::{Connection, Due, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
-use sync::due::SILENCE;
+use store::{Connection, Error, Head, Plan, Profile, SealedAccess, Snapshot, Store};
 use sync::{Effort, IMPORT_LEASE, Queue, Sync};
 
 pub const EMAIL: &str = "ada@example.com";
@@ -189,19 +188,6 @@ impl World {
             Ok(plan)
         };
         self.store.mutate(self.user, &[], now, plan).await.unwrap();
-    }
-
-    /// As the disconnect route does it.
-    pub async fn disconnect(&self) {
-        let (user, now) = (self.user, self.clock.now());
-        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
-            let mut plan = Plan::default();
-            plan.google = snapshot.head.google.as_ref().map(GoogleStatus::disconnected);
-            plan.notices.extend([Notice::Metadata, Notice::Wanted(Job::Disconnect { user })]);
-            plan.schedule(&self.store, Due::Poll, user, now + SILENCE)?;
-            Ok(plan)
-        };
-        self.store.mutate(user, &[], now, plan).await.unwrap();
     }
 
     /// Lets time pass.
