@@ -1,5 +1,6 @@
 //! Carrying out a history, and cutting down one that fails.
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::TimeDelta;
@@ -20,15 +21,20 @@ const TRIES: usize = 400;
 
 /// Carries a history out, in a process of its own as far as it can tell. What it came through is added to `census`.
 pub fn run(history: &History, census: &mut Census) -> Verdict {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Box::pin(carried_out(history)))));
-    let (verdict, counted) = outcome.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        (Err(format!("panicked: {}", text.unwrap_or_default())), Census::default())
-    });
+    let (verdict, counted) = alone(carried_out(history));
     census.add(counted);
     verdict
+}
+
+/// Carries something out on a runtime of its own. To panic is a verdict, too.
+pub fn alone<T: Default>(work: impl Future<Output = (Verdict, T)>) -> (Verdict, T) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Box::pin(work))));
+    outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        (Err(format!("panicked: {}", text.unwrap_or_default())), T::default())
+    })
 }
 
 /// What it takes of a history to fail, and how that fails.
@@ -70,11 +76,16 @@ pub fn shrunk(mut history: History) -> (History, String) {
 
 async fn carried_out(history: &History) -> (Verdict, Census) {
     let mut lab = Lab::new(history.cast).await;
-    let verdict = Box::pin(judged(&mut lab, &history.steps)).await;
+    let lived = Box::pin(live(&mut lab, &history.steps)).await;
+    let verdict = match lived {
+        Ok(()) => Box::pin(judged(&mut lab)).await,
+        Err(why) => Err(why),
+    };
     (verdict, lab.census())
 }
 
-async fn judged(lab: &mut Lab, steps: &[Step]) -> Verdict {
+/// Does what the steps say, and looks at what must hold at each moment.
+pub async fn live(lab: &mut Lab, steps: &[Step]) -> Verdict {
     for step in steps {
         lab.world().pass(TimeDelta::seconds(2));
         Box::pin(carry_out(lab, step)).await;
@@ -83,6 +94,11 @@ async fn judged(lab: &mut Lab, steps: &[Step]) -> Verdict {
             lab.look_around().await?;
         }
     }
+    Ok(())
+}
+
+/// Brings everything to rest, and looks at what must hold then.
+pub async fn judged(lab: &mut Lab) -> Verdict {
     let rest = Box::pin(quiesce(lab)).await?;
     record::i15_rest_comes_soon(rest)?;
     lab.look_around().await?;

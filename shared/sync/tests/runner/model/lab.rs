@@ -16,7 +16,7 @@ use sync::hash_of_token;
 
 use super::census::Census;
 use super::invariants::{Verdict, must};
-use super::luck::Stroke;
+use super::luck::{Deaths, Stroke};
 use super::person::Person;
 use super::step::{Cast, Luck, Trouble, Turn};
 use super::trouble::{self, Ordered};
@@ -131,6 +131,25 @@ impl Lab {
     pub async fn work(&mut self, who: usize, luck: Luck) {
         let Self { people, stroke, census, .. } = self;
         people[who].work(luck, stroke, census).await;
+    }
+
+    /// Works until a job of this name is the next one of the user's. Whether it comes to one.
+    pub async fn come_to(&mut self, who: usize, job: &str) -> bool {
+        self.settle().await;
+        while let Some((then, next)) = self.people[who].next_job() {
+            self.world().pass((then - self.now()).max(TimeDelta::zero()));
+            if next == job {
+                return true;
+            }
+            self.work(who, Luck::Good).await;
+            self.settle().await;
+        }
+        false
+    }
+
+    /// Of what the process has died so far.
+    pub fn deaths(&self) -> Deaths {
+        self.stroke.deaths()
     }
 
     /// Notes the channels that are open, and sees that whatever is lost from here on will be found.

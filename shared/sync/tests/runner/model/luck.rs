@@ -121,7 +121,9 @@ impl Stroke {
             *self.doom.lock().unwrap() = Some((operation, death(is_after)));
         }
         *self.fate.lock().unwrap() = match luck {
-            Luck::Crash(effect, is_after) => Fate::Dies(effect, death(is_after)),
+            Luck::Crash(effect, is_after) | Luck::Cut(effect, is_after) => {
+                Fate::Dies(effect, death(is_after))
+            }
             Luck::Lost(call) => Fate::Stumbles(call, Stumble::Lost),
             Luck::Repeated(call) => Fate::Stumbles(call, Stumble::Repeated),
             Luck::Good | Luck::Twice | Luck::OutOfOrder | Luck::Short | Luck::Doomed(..) => Fate::Good,

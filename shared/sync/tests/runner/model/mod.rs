@@ -8,6 +8,8 @@
 
 mod census;
 #[cfg(test)]
+mod deaths;
+#[cfg(test)]
 mod found;
 mod here;
 mod history;

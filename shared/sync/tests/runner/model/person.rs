@@ -125,6 +125,11 @@ impl Person {
         self.queue.front().map(|message| message.visible_at)
     }
 
+    /// When the next job is handed out, and what is its name.
+    pub fn next_job(&self) -> Option<(DateTime<Utc>, &'static str)> {
+        self.queue.front().map(|message| (message.visible_at, sync::describe(&message.job).0))
+    }
+
     /// The worker takes a message, if one is there to be taken.
     pub async fn work(&mut self, luck: Luck, stroke: &Stroke, census: &mut Census) {
         let place = usize::from(matches!(luck, Luck::OutOfOrder) && self.queue.len() > 1);
@@ -182,7 +187,7 @@ impl Person {
     async fn run(&self, message: &Message, luck: Luck, stroke: &Stroke) -> Result<(), Failed> {
         let mut effort = self.world.effort(message.receives >= RECEIVES);
         stroke.arm(luck);
-        if matches!(luck, Luck::Short) || stroke.is_hurried() {
+        if matches!(luck, Luck::Short | Luck::Cut(..)) || stroke.is_hurried() {
             effort.until = self.world.clock.now();
         }
         let delivery = message.first_received_at.map(|received_at| Delivery {

@@ -110,6 +110,9 @@ pub enum Luck {
     Repeated(u8),
     /// Its time is up after each of its steps.
     Short,
+    /// As [`Luck::Crash`] and [`Luck::Short`]. No random history has it: those come to it by [`Luck::Doomed`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests die everywhere"))]
+    Cut(u8, bool),
 }
 
 #[derive(Clone, Copy, Debug)]
