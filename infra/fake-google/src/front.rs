@@ -18,7 +18,7 @@ use crate::calendar::Fields;
 use crate::discovery::Question;
 use crate::error::{OAuthRefusal, Refusal};
 use crate::faults::{Call, Effect, Fault};
-use crate::journal::{Entry, body_without_secrets, without_secrets};
+use crate::journal::{CREDENTIAL_IN_ADDRESS, Entry, body_without_secrets, has_credential, without_secrets};
 use crate::oauth::identity::bearer;
 use crate::state::{Google, World};
 
@@ -119,6 +119,9 @@ fn begin(google: &Google, operation: &str, parts: &Parts, body: &[u8]) -> Entry 
         // A part of what was there before has what the whole had.
         let kept = kept(google, account, parts.uri.path());
         violations = google.discovery.violations(&Question { stored: kept.as_ref(), ..question });
+    }
+    if is_calendar && has_credential(&query_pairs) {
+        violations.push(CREDENTIAL_IN_ADDRESS.to_owned());
     }
     Entry {
         at: google.now(),

@@ -11,6 +11,14 @@ const KEPT: usize = 50_000;
 /// Query parameters that are credentials.
 const SECRET: &[&str] = &["access_token", "client_secret", "code", "key", "refresh_token", "state", "token"];
 
+/// What is said of a request of the calendar's whose address has a credential in it: addresses end in the logs of whoever passes them on.
+pub const CREDENTIAL_IN_ADDRESS: &str = "a credential is in the address";
+
+/// Whether a query has a credential in it. (`key` names the client and opens nothing.)
+pub(crate) fn has_credential(query: &[(String, String)]) -> bool {
+    query.iter().any(|(name, _)| name != "key" && SECRET.contains(&name.as_str()))
+}
+
 /// A request and its answer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

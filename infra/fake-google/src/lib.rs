@@ -70,7 +70,7 @@ pub use calendar::scope::Scope;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, Refusal};
 pub use faults::{Effect, Fault, PushEffect, PushFault};
-pub use journal::Entry;
+pub use journal::{CREDENTIAL_IN_ADDRESS, Entry};
 pub use push::{Delivery, ResourceState};
 pub use quirks::{Quirks, Rotation};
 pub use quota::{Breach, Quota};

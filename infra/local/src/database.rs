@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use dynoxide::{Database, DynoxideError};
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use crate::clock::Clock;
 
@@ -43,6 +44,31 @@ pub(crate) fn in_file(file: &Path) -> anyhow::Result<Database> {
     let database = Database::new(text(file)?).map_err(unopened)?;
     index(file)?;
     Ok(database)
+}
+
+/// All that the database holds, word for word: each value of each row of each of its tables, among them the records of the streams, which have every version that an
+/// item ever had.
+pub(crate) fn values(database: &Database) -> anyhow::Result<Vec<String>> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("copy.sqlite");
+    database.vacuum_into(text(&file)?).map_err(unopened)?;
+    let connection = Connection::open(&file).with_context(|| file.display().to_string())?;
+    let mut tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
+    let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut values = Vec::new();
+    for name in names {
+        let mut all = connection.prepare(&format!("SELECT * FROM \"{}\"", name.replace('"', "\"\"")))?;
+        let columns = all.column_count();
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(column)? {
+                    values.push(String::from_utf8_lossy(bytes).into_owned());
+                }
+            }
+        }
+    }
+    Ok(values)
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {

@@ -205,6 +205,14 @@ impl TestTable {
             _served: served,
         })
     }
+
+    /// All that the database holds, word for word, with every version that an item ever had.
+    ///
+    /// # Errors
+    /// If the database cannot be copied or read.
+    pub fn values(&self) -> anyhow::Result<Vec<String>> {
+        database::values(&self.database)
+    }
 }
 
 #[cfg(test)]

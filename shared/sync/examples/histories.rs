@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "an example made of tests")]
 
 #[path = "../tests/runner/model/mod.rs"]
+#[allow(dead_code, reason = "only tests plant bugs and die everywhere")]
 mod model;
 #[path = "../tests/runner/world.rs"]
+#[allow(dead_code, reason = "only tests of one thing order faults")]
 mod world;
 
 use std::process::ExitCode;

@@ -156,6 +156,27 @@ impl Cloud {
         &self.inner.database
     }
 
+    /// All that the table holds, word for word, with every version that an item ever had.
+    ///
+    /// # Errors
+    /// If the database cannot be copied or read.
+    pub fn stored_values(&self) -> anyhow::Result<Vec<String>> {
+        crate::database::values(&self.inner.database)
+    }
+
+    /// The bodies of the messages that are in a queue, those of dead letters too.
+    ///
+    /// # Errors
+    /// If a queue is taken away meanwhile.
+    pub fn queued_bodies(&self) -> fake_sqs::Result<Vec<String>> {
+        let broker = self.queues();
+        let mut bodies = Vec::new();
+        for queue in broker.queues() {
+            bodies.extend(broker.peek(&queue)?.into_iter().map(|message| message.body));
+        }
+        Ok(bodies)
+    }
+
     /// The queues.
     #[must_use]
     pub fn queues(&self) -> &fake_sqs::Broker {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::{Error, Plan, Reads, Snapshot};
 use sync::Effort;
 
-use crate::world::{EMAIL, Faults, Log, World};
+use crate::world::{EMAIL, Faults, Log, QUEUE, World};
 
 impl World {
     /// A connected user whose first import was asked for and has not run.
@@ -30,6 +30,12 @@ impl World {
         let mut world = Self::start(notifications, faults.clone()).await;
         world.faults = faults;
         world
+    }
+
+    /// A message that no function of ours has sent.
+    pub fn slip_in(&self, body: &str) {
+        let message = fake_sqs::NewMessage::new(body).in_group("g").with_deduplication_id("d");
+        self.broker.send(QUEUE, message).unwrap();
     }
 
     /// The user is deleted, as far as jobs can tell.

@@ -384,3 +384,34 @@ async fn what_is_logged_is_looked_at_for_secrets() {
     assert!(world.has_logged("Google asks us to slow down"), "the log is read");
     assert!(world.google.secrets().len() > 3, "there is something to look for");
 }
+
+/// At the end of each test; and it does see what it looks for.
+#[tokio::test]
+async fn a_secret_in_a_log_an_item_or_a_message_is_found() {
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    for place in ["log", "item", "item that is gone", "message"] {
+        let world = World::connected().await;
+        world.import().await;
+        assert_eq!(world.leak(), None);
+        let secret = world.google.secrets().swap_remove(1);
+        let told = format!("Bearer {secret}!");
+        let key =
+            |sk: &str| [("pk", text("U#leaky")), ("sk", text(sk))].map(|(name, key)| (name.into(), key));
+        match place {
+            "log" => tracing::warn!(header = told, "a request was refused"),
+            "message" => world.slip_in(&told),
+            _ => {
+                let (table, item) =
+                    (&world.table, key("E#1").into_iter().chain([("why".into(), text(&told))]));
+                let put = table.client.put_item().table_name(&table.table_name);
+                put.set_item(Some(item.collect())).send().await.unwrap();
+            }
+        }
+        if place.ends_with("gone") {
+            let delete = world.table.client.delete_item().table_name(&world.table.table_name);
+            delete.set_key(Some(key("E#1").into())).send().await.unwrap();
+        }
+        assert!(world.leak().is_some_and(|leak| leak.contains(&told)), "{place}");
+        world.is_condemned.set(true);
+    }
+}

@@ -8,6 +8,7 @@ use store::Due;
 use sync::due::{POLL, SILENCE};
 
 use super::census::Census;
+use super::flaw::Flaw;
 use super::invariants::{self, Verdict};
 use super::lab::Lab;
 use super::ledger::{Side, Write};
@@ -21,7 +22,12 @@ const TRIES: usize = 400;
 
 /// Carries a history out, in a process of its own as far as it can tell. What it came through is added to `census`.
 pub fn run(history: &History, census: &mut Census) -> Verdict {
-    let (verdict, counted) = alone(carried_out(history));
+    run_in(Flaw::default(), history, census)
+}
+
+/// The same in a world of which something is wrong.
+pub fn run_in(flaw: Flaw, history: &History, census: &mut Census) -> Verdict {
+    let (verdict, counted) = alone(carried_out(flaw, history));
     census.add(counted);
     verdict
 }
@@ -38,8 +44,8 @@ pub fn alone<T: Default>(work: impl Future<Output = (Verdict, T)>) -> (Verdict, 
 }
 
 /// What it takes of a history to fail, and how that fails.
-pub fn shrunk(mut history: History) -> (History, String) {
-    let run = |history: &History| run(history, &mut Census::default());
+pub fn shrunk(flaw: Flaw, mut history: History) -> (History, String) {
+    let run = |history: &History| run_in(flaw, history, &mut Census::default());
     let mut why = run(&history).err().unwrap_or_else(|| "it does not fail again".into());
     for cast in [
         Cast::default(),
@@ -74,13 +80,16 @@ pub fn shrunk(mut history: History) -> (History, String) {
     (history, why)
 }
 
-async fn carried_out(history: &History) -> (Verdict, Census) {
-    let mut lab = Lab::new(history.cast).await;
+async fn carried_out(flaw: Flaw, history: &History) -> (Verdict, Census) {
+    let mut lab = Lab::flawed(history.cast, flaw).await;
     let lived = Box::pin(live(&mut lab, &history.steps)).await;
     let verdict = match lived {
         Ok(()) => Box::pin(judged(&mut lab)).await,
         Err(why) => Err(why),
     };
+    if verdict.is_err() {
+        lab.condemn();
+    }
     (verdict, lab.census())
 }
 
@@ -128,6 +137,7 @@ async fn of_a_user(lab: &mut Lab, who: usize) -> Result<Sight, String> {
     invariants::what_may_only_be_read_stays_where_it_is(&sight, person)?;
     invariants::i11_what_we_do_not_know_survives(&sight, writes)?;
     invariants::i12_an_all_day_event_stays_one(&sight, writes)?;
+    invariants::i2_nothing_is_there_twice(&sight, writes)?;
     Ok(sight)
 }
 
@@ -155,13 +165,15 @@ async fn of_the_log(lab: &mut Lab, who: usize, sight: &Sight) -> Verdict {
         format!("records {:?}", sight.records),
         format!("log {}", crate::world::Log::text()),
     ];
-    record::i14_no_secret_is_told(&google.secrets(), &told.into_iter().chain(urls).collect::<Vec<_>>())?;
+    let told: Vec<String> =
+        told.into_iter().chain(urls).chain(person.world.table.values().unwrap()).collect();
+    record::i14_no_secret_is_told(&google.secrets(), &told, &journal)?;
     record::i16_who_has_left_is_left_alone(log)?;
     let coverage = person.coverage(now).await;
     let is_watched = coverage.iter().all(|calendar| calendar.known.is_some());
     let within = if is_watched { SILENCE } else { POLL };
     let is_polled = lab.is_due(who, Due::Poll, within).await;
-    record::i17_every_calendar_is_covered(log, &coverage, is_polled, now)?;
+    record::i17_every_calendar_is_covered(log, &coverage, is_polled, &journal)?;
     record::i20_no_event_keeps_changing(log)
 }
 

@@ -6,7 +6,7 @@ use domain::{GoogleEventId, Home, Record, Role};
 use serde_json::Value;
 use store::IssueKind;
 
-use super::ledger::{Side, Write};
+use super::ledger::{Cover, Side, Write};
 use super::person::Person;
 use super::shape;
 use super::sight::{Row, Sight};
@@ -79,6 +79,27 @@ pub fn i2_each_event_is_one_event_there(sight: &Sight) -> Verdict {
         let gone = record.link.as_ref().filter(|link| !live.contains(&link.id));
         must(gone.is_none() || record.event.is_someday, || {
             format!("I2: an event here has ended at Google: {record:#?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The same, of what looks like an event of its own on both sides: of one creation there are no more events than were made of it, by cutting a series, taking
+/// something out of one, or bringing something back.
+pub fn i2_nothing_is_there_twice(sight: &Sight, writes: &[Write]) -> Verdict {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, event) in sight.events().filter(|(_, event)| event.get("recurringEventId").is_none()) {
+        if let Some(root) = shape::root_in(event["description"].as_str()) {
+            *counts.entry(root).or_default() += 1;
+        }
+    }
+    for (root, count) in counts {
+        let may_make_one = |write: &&Write| {
+            matches!(write.change, Change::Create(_) | Change::Return) || write.cover != Cover::All
+        };
+        let most = writes.iter().filter(|write| write.root == root).filter(may_make_one).count();
+        must(count <= most, || {
+            format!("I2: {root} is {count} events at Google, and {most} at most were made")
         })?;
     }
     Ok(())

@@ -15,11 +15,13 @@ use sync::due::{SILENCE, Schedule};
 use sync::hash_of_token;
 
 use super::census::Census;
+use super::flaw::Flaw;
 use super::invariants::{Verdict, must};
 use super::luck::{Deaths, Stroke};
 use super::person::Person;
 use super::step::{Cast, Luck, Trouble, Turn};
 use super::trouble::{self, Ordered};
+use super::wire;
 use crate::world::World;
 
 /// Where what is due for a user lies: the users are the same in all histories.
@@ -46,15 +48,25 @@ pub struct Lab {
 impl Lab {
     /// Connected users whose first imports are waiting in the queue.
     pub async fn new(cast: Cast) -> Self {
+        Self::flawed(cast, Flaw::default()).await
+    }
+
+    /// The same in a world of which something is wrong.
+    pub async fn flawed(cast: Cast, flaw: Flaw) -> Self {
         let inbox = Inbox::default();
         let address = listen(inbox.clone()).await;
         let stroke = Stroke::new();
-        let first = World::start(Some(&address), stroke.clone()).await;
+        let (google, clock) = crate::world::google().await;
+        let calendars = match flaw.wire {
+            Some(wire) => wire::laid(&google.calendar_url(), wire).await,
+            None => google.calendar_url(),
+        };
+        let first = World::around(google, clock, &calendars, Some(&address), stroke.clone()).await;
         stroke.keep(first.clock.clone());
         let second = if cast.are_two { Some(first.beside().await) } else { None };
         let mut people = Vec::new();
         for world in [Some(first), second].into_iter().flatten() {
-            people.push(Person::new(world, cast.has_calendars).await);
+            people.push(Person::new(world, cast.has_calendars, flaw.tampering).await);
         }
         Self {
             people,
@@ -123,7 +135,16 @@ impl Lab {
             && self.now().timestamp() < channel.expires_at;
         let is_new = self.known.insert(format!("{id}.{}", text("x-goog-message-number")));
         if is_right && is_new {
-            self.enqueue(job(&channel, resource));
+            let job = job(&channel, resource);
+            self.note_stray(&job);
+            self.enqueue(job);
+        }
+    }
+
+    fn note_stray(&mut self, job: &Job) {
+        let Job::StopStray { user, channel, .. } = job else { return };
+        if let Some(person) = self.people.iter_mut().find(|person| person.world.user == *user) {
+            person.log.strays.insert(channel.clone());
         }
     }
 
@@ -152,15 +173,10 @@ impl Lab {
         self.stroke.deaths()
     }
 
-    /// Notes the channels that are open, and sees that whatever is lost from here on will be found.
-    pub async fn look_around(&mut self) -> Verdict {
-        let now = self.now();
+    /// Sees that whatever is lost from here on will be found.
+    pub async fn look_around(&self) -> Verdict {
         for who in 0..self.people.len() {
-            let person = &mut self.people[who];
-            for channel in person.channels().into_values().flatten() {
-                person.log.channels.entry(channel).or_insert(now);
-            }
-            let status = person.world.status().await;
+            let status = self.people[who].world.status().await;
             let is_at_rest = status.import == ImportFlag::Completed && !status.is_revoked;
             let is_found = !is_at_rest || self.is_due(who, Due::Poll, SILENCE).await;
             must(is_found, || "I17: nothing is due that would find a lost notification".into())?;
@@ -261,6 +277,11 @@ impl Lab {
             }
             Turn::Repair => self.people[who].ask_for_repair().await,
         }
+    }
+
+    /// Something is wrong with it, which has been found out.
+    pub fn condemn(&self) {
+        self.people.iter().for_each(|person| person.world.is_condemned.set(true));
     }
 
     /// What was counted, with the calls at which the process died.

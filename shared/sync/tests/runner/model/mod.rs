@@ -9,6 +9,7 @@
 mod census;
 #[cfg(test)]
 mod deaths;
+mod flaw;
 #[cfg(test)]
 mod found;
 mod here;
@@ -18,12 +19,15 @@ pub mod lab;
 mod ledger;
 pub mod luck;
 mod person;
+#[cfg(test)]
+mod planted;
 mod record;
 mod shape;
 mod sight;
 pub mod step;
 mod there;
 mod trouble;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -32,6 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use census::Census;
+use flaw::Flaw;
 
 /// How many histories a plain `cargo test` runs.
 pub const COUNT: u64 = 1_000;
@@ -84,7 +89,7 @@ impl Campaign {
         for (seed, why) in &self.failed {
             let _ = writeln!(text, "{seed}: {}", why.lines().next().unwrap_or_default());
         }
-        let (history, why) = history::shrunk(step::history(*seed));
+        let (history, why) = history::shrunk(Flaw::default(), step::history(*seed));
         let _ = write!(text, "--seed {seed} --count 1\n{history:#?}\n{why}");
         Some(text)
     }

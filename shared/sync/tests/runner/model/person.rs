@@ -10,6 +10,7 @@ use store::{GoogleItems, Head, Plan, Snapshot};
 use sync::{Delivery, IMPORT_LEASE, Pause};
 
 use super::census::Census;
+use super::flaw::Tampering;
 use super::ledger::Write;
 use super::luck::Stroke;
 use super::record::{self, Coverage, Log, Run};
@@ -58,11 +59,12 @@ pub struct Person {
     pub writes: Vec<Write>,
     /// How many events the user knows to be put aside.
     parked: usize,
+    tampering: Option<Tampering>,
 }
 
 impl Person {
     /// A connected user whose first import is waiting in the queue.
-    pub async fn new(world: World, has_calendars: bool) -> Self {
+    pub async fn new(world: World, has_calendars: bool, tampering: Option<Tampering>) -> Self {
         let google = &world.google;
         let elsewhere = google.create_calendar(world.email, "elsewhere").unwrap();
         let unselected = [("selected".to_owned(), false.into())].into_iter().collect();
@@ -81,7 +83,7 @@ impl Person {
             }
         }
         let (queue, log, writes) = (VecDeque::new(), Log::default(), Vec::new());
-        let mut person = Self { world, places, elsewhere, queue, log, writes, parked: 0 };
+        let mut person = Self { world, places, elsewhere, queue, log, writes, parked: 0, tampering };
         person.select().await;
         person.enqueue(Job::Import { user: person.world.user, is_repair: false });
         person
@@ -202,7 +204,11 @@ impl Person {
                 outcome.map_err(Failed::Error)
             }
         };
-        if stroke.disarm() { Err(Failed::Death) } else { outcome }
+        let outcome = if stroke.disarm() { Err(Failed::Death) } else { outcome };
+        if let Some(tampering) = self.tampering {
+            tampering(self, &message.job).await;
+        }
+        outcome
     }
 
     /// Every job again that was ever asked for.

@@ -1,10 +1,10 @@
 //! What is noted while a history runs, and what must hold of that: the invariants that are about calls, secrets and time.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::Job;
-use fake_google::Entry;
+use fake_google::{CREDENTIAL_IN_ADDRESS, Entry};
 use sync::Pause;
 
 use super::invariants::{Verdict, must};
@@ -12,8 +12,6 @@ use super::invariants::{Verdict, must};
 /// How many calls to Google a job may make beside those for each thing that is stored or lies there.
 pub const CALLS: usize = 40;
 const CALLS_EACH: usize = 12;
-/// How old a channel may grow that nothing of ours knows: Google ends it by then.
-const RENEWAL_CYCLE: TimeDelta = TimeDelta::days(7);
 /// How long it may take at most from the end of all trouble to rest: a message that waits as long as the queue lets it, a park of an hour, a poll.
 const REST: TimeDelta = TimeDelta::hours(4);
 
@@ -32,8 +30,8 @@ pub struct Log {
     busiest: (usize, usize),
     /// Calls that were made, and changes that were written, although it was known that access had been withdrawn.
     after_revocation: (usize, usize),
-    /// When each channel was first seen.
-    pub channels: BTreeMap<String, DateTime<Utc>>,
+    /// The channels that have spoken when nobody relied on them.
+    pub strays: BTreeSet<String>,
 }
 
 /// What a run did.
@@ -87,8 +85,12 @@ pub fn i13_nobody_is_mailed(journal: &[Entry]) -> Verdict {
 }
 
 /// No code, no token and no secret of a channel where others can read it. `told` is what others can.
-pub fn i14_no_secret_is_told(secrets: &[String], told: &[String]) -> Verdict {
+pub fn i14_no_secret_is_told(secrets: &[String], told: &[String], journal: &[Entry]) -> Verdict {
     must(secrets.len() > 2, || "I14: no secrets were planted".into())?;
+    // The journal itself leaves credentials out.
+    let is_open = |entry: &&Entry| entry.violations.iter().any(|why| why.contains(CREDENTIAL_IN_ADDRESS));
+    let open = journal.iter().find(is_open);
+    must(open.is_none(), || format!("I14: a credential is in an address: {open:?}"))?;
     for text in told {
         let secret = secrets.iter().find(|secret| text.contains(secret.as_str()));
         must(secret.is_none(), || format!("I14: a secret is told: {text}"))?;
@@ -121,26 +123,31 @@ pub struct Coverage {
     pub open: Vec<String>,
 }
 
-/// Coverage: each calendar is watched by one or two channels or is polled often, and no channel that nobody knows has grown old.
+/// Coverage: each calendar is watched by a channel that is open, or is polled often, and a channel on which nobody relies is stopped when it has spoken, if
+/// Google lets it be. (One that keeps silent harms nobody, and Google ends it within seven days.)
 pub fn i17_every_calendar_is_covered(
     log: &Log,
     calendars: &[Coverage],
     is_polled: bool,
-    now: DateTime<Utc>,
+    journal: &[Entry],
 ) -> Verdict {
     must(is_polled, || "I17: nothing is due soon that would find a lost notification".into())?;
     for Coverage { calendar, known, open } in calendars {
         must(known.as_ref().is_none_or(|known| open.contains(known)), || {
             format!("I17: a watch of {calendar} that we rely on has ended: {known:?} of {open:?}")
         })?;
-        let is_old = |id: &&String| {
-            let age = log.channels.get(*id).map(|seen| now - *seen);
-            known.as_ref() != Some(*id) && age.is_some_and(|age| age > RENEWAL_CYCLE)
-        };
-        let orphan = open.iter().find(is_old);
-        must(orphan.is_none(), || format!("I17: an orphan of {calendar} has grown old: {orphan:?}"))?;
+        let is_stray = |id: &&String| known.as_ref() != Some(*id) && log.strays.contains(*id);
+        let stray = open.iter().filter(is_stray).find(|id| !was_refused(journal, id));
+        must(stray.is_none(), || format!("I17: a stray of {calendar} has spoken and is open: {stray:?}"))?;
     }
     Ok(())
+}
+
+/// Whether Google would not stop a channel when it was asked to.
+fn was_refused(journal: &[Entry], channel: &str) -> bool {
+    let is_it = |entry: &&Entry| entry.body.as_ref().is_some_and(|body| body["id"] == *channel);
+    let stops = journal.iter().filter(|entry| entry.operation == "calendar.channels.stop").filter(is_it);
+    stops.into_iter().any(|entry| entry.status.is_none_or(|status| status >= 400))
 }
 
 /// The planner comes to an end: no event is written and merged for ever.

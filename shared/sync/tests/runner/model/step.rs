@@ -111,7 +111,6 @@ pub enum Luck {
     /// Its time is up after each of its steps.
     Short,
     /// As [`Luck::Crash`] and [`Luck::Short`]. No random history has it: those come to it by [`Luck::Doomed`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests die everywhere"))]
     Cut(u8, bool),
 }
 
