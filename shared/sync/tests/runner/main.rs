@@ -13,6 +13,7 @@ mod flows;
 mod imports;
 mod limits;
 mod model;
+mod neighbours;
 mod permission;
 mod schedules;
 mod sending;
