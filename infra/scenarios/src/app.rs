@@ -11,6 +11,7 @@ use local::{Cloud, Options, Transcript};
 use serde_json::json;
 
 use crate::browser::Browser;
+use crate::secrets::{self, Leak, Secrets};
 use crate::wait::PATIENCE;
 
 /// The web app's origin. Nothing listens there.
@@ -25,8 +26,14 @@ pub struct TestApp {
     http: reqwest::Client,
     people: AtomicU32,
     polls: AtomicU32,
-    /// What functions wrote, queues handed out and browsers were answered.
+    /// What functions wrote and queues handed out.
     transcript: Transcript,
+    /// What browsers were answered and told.
+    answers: Transcript,
+    /// The keys of the bundle.
+    keys: Vec<String>,
+    secrets: Secrets,
+    is_judged: bool,
 }
 
 impl TestApp {
@@ -61,6 +68,10 @@ impl TestApp {
             people: AtomicU32::new(0),
             polls: AtomicU32::new(0),
             transcript,
+            answers: Transcript::default(),
+            keys: secret_keys(&keys),
+            secrets: Secrets::default(),
+            is_judged: false,
         }
     }
 
@@ -76,7 +87,7 @@ impl TestApp {
 
     /// Whether this was in a function's log, in a message, in an answer or in a frame.
     pub fn has_said(&self, part: &str) -> bool {
-        !self.transcript.with(part).is_empty()
+        !(self.transcript.with(part).is_empty() && self.answers.with(part).is_empty())
     }
 
     /// Name of the queue of all work against Google.
@@ -86,7 +97,7 @@ impl TestApp {
 
     /// A browser that has never been here, at the web app's origin.
     pub fn browser(&self) -> Browser {
-        Browser::new(self.cloud.url(), self.http.clone(), self.transcript.clone())
+        Browser::new(self.cloud.url(), self.http.clone(), self.answers.clone(), self.secrets.clone())
     }
 
     /// A browser with a person who has just signed up, under an address of their own.
@@ -131,14 +142,54 @@ impl TestApp {
     }
 }
 
+/// What is kept from others.
+impl TestApp {
+    /// Where a secret is that should not be there: one of Google's, of its tokens, codes and channels, or a key of ours, anywhere; one that its browser has or its user
+    /// knows, anywhere but in what browsers are answered.
+    ///
+    /// # Panics
+    /// If the table or a queue cannot be read.
+    pub fn leaks(&self) -> Vec<Leak> {
+        let google = self.cloud.google().map(|google| google.secrets()).unwrap_or_default();
+        let mut secrets: Vec<String> = google.into_iter().chain(self.keys.clone()).collect();
+        let answers = secrets::leaks(&secrets, "an answer or a frame", &self.answers.with(""));
+        secrets.extend(self.secrets.all());
+        let places = [
+            ("a log or a message", self.transcript.with("")),
+            ("a queue", self.cloud.queued_bodies().expect("the queues can be read")),
+            ("the table", self.cloud.stored_values().expect("the table can be read")),
+        ];
+        let others = places.iter().flat_map(|(place, texts)| secrets::leaks(&secrets, place, texts));
+        answers.into_iter().chain(others).collect()
+    }
+
+    /// The end of a test that has planted leaks: which of them are found. What else holds of every test is not asked.
+    pub fn into_leaks(mut self) -> Vec<Leak> {
+        self.is_judged = true;
+        self.leaks()
+    }
+
+    /// Something that a function writes, as far as the search for secrets can tell.
+    pub fn note(&self, text: &str) {
+        self.transcript.add(text);
+    }
+}
+
+/// Those that no function gives out.
+fn secret_keys(keys: &Keys) -> Vec<String> {
+    let is_secret = |(name, _): &(&String, &String)| *name != "SessionVerifyKey";
+    keys.parameters().iter().filter(is_secret).map(|(_, key)| key.clone()).collect()
+}
+
 /// What holds of every test, whatever it is about. A test that has failed already is not asked.
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let Some(google) = self.cloud.google().filter(|_| !std::thread::panicking()) else { return };
-        for secret in google.secrets() {
-            let leaks = self.transcript.with(&secret);
-            assert!(leaks.is_empty(), "a secret of Google is in a log, a queue or an answer: {leaks:#?}");
+        if std::thread::panicking() || self.is_judged {
+            return;
         }
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "a secret is where it should not be: {leaks:#?}");
+        let Some(google) = self.cloud.google() else { return };
         let violations = google.violations();
         assert!(violations.is_empty(), "Google's discovery document does not allow: {violations:#?}");
         let breaches = google.quota_breaches();

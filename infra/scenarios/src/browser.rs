@@ -14,6 +14,7 @@ use url::Position;
 use crate::answer::Answer;
 use crate::app::WEB_URL;
 use crate::google;
+use crate::secrets::Secrets;
 use crate::stream::EventStream;
 
 /// Where the refresh token goes, and nowhere else.
@@ -28,12 +29,14 @@ pub struct Browser {
     email: String,
     /// Everything that it was answered.
     pub(crate) transcript: Transcript,
+    /// What it was given and its user knows, and nobody else may.
+    secrets: Secrets,
 }
 
 impl Browser {
-    pub(crate) fn new(url: String, http: reqwest::Client, transcript: Transcript) -> Self {
+    pub(crate) fn new(url: String, http: reqwest::Client, transcript: Transcript, secrets: Secrets) -> Self {
         let base = Url::parse(&url).expect("the cloud has an address");
-        Self { base, http, jar: Mutex::default(), email: String::new(), transcript }
+        Self { base, http, jar: Mutex::default(), email: String::new(), transcript, secrets }
     }
 
     /// Address of whoever signed in last.
@@ -69,7 +72,17 @@ impl Browser {
             // A removal is an error of its own kind: there is nothing to insert.
             let _ = jar.parse(cookie, &url);
         }
+        drop(jar);
+        self.keep_secrets(&answer);
         answer
+    }
+
+    /// Tokens of the session, and a ticket for a socket.
+    fn keep_secrets(&self, answer: &Answer) {
+        let tokens = [self.access_token(), self.refresh_token()];
+        let body: Option<Value> = serde_json::from_str(&answer.text).ok();
+        let ticket = body.and_then(|body| Some(body.get("ticket")?.as_str()?.to_owned()));
+        tokens.into_iter().chain([ticket]).flatten().for_each(|secret| self.secrets.add(secret));
     }
 
     /// Calls a route as the web app does.
@@ -129,12 +142,16 @@ impl Browser {
 
     /// `POST /api/user/password/reset`.
     pub async fn reset(&self, token: &str, password: &str) -> Answer {
+        self.secrets.add(token);
+        self.secrets.add(password);
         let fields = json!([{ "id": "password", "value": password }]);
         let body = json!({ "formFields": fields, "token": token, "method": "token" });
         self.call(Method::POST, "/api/user/password/reset", Some(&body)).await
     }
 
     async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let passwords = fields.iter().filter(|(id, _)| *id == "password");
+        passwords.for_each(|(_, password)| self.secrets.add(*password));
         let fields: Vec<Value> =
             fields.iter().map(|(id, value)| json!({ "id": id, "value": value })).collect();
         let body = json!({ "formFields": fields }).to_string();
@@ -189,6 +206,7 @@ impl Browser {
             jar: Mutex::new(jar),
             email: self.email.clone(),
             transcript: self.transcript.clone(),
+            secrets: self.secrets.clone(),
         }
     }
 

@@ -8,6 +8,7 @@ mod faults;
 mod google;
 mod input;
 mod isolation;
+mod leaks;
 mod lists;
 mod live;
 mod local_page;
