@@ -38,6 +38,8 @@ pub(crate) struct Account {
     pub lease: Option<Lease>,
     /// Opened in this job.
     access: Option<Secret>,
+    /// Whether nobody will try again what fails now.
+    pub is_last_try: bool,
     /// Whether something was sent in this job, so that what was read of the connection is old by now.
     has_sent: bool,
 }
@@ -56,6 +58,7 @@ impl Account {
             pulled_from,
             lease: None,
             access: None,
+            is_last_try: false,
             has_sent: false,
         }
     }

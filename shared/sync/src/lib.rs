@@ -131,6 +131,7 @@ impl Sync {
             return self.within(effort, Box::pin(self.disconnect(*user, effort.is_last_try))).await;
         }
         let Some(mut account) = self.account(job.user()).await? else { return Ok(()) };
+        account.is_last_try = effort.is_last_try;
         let until = effort.until;
         if let (Job::Pull { .. }, Some(delivery)) = (job, delivery) {
             match delivery.verdict(account.pulled_from) {

@@ -86,6 +86,9 @@ impl Sync {
                     Ok(Pushed::Waits) => drop(waiting.insert(address)),
                     Err(error) if error.may_concern_one_event() && left.len() + 1 < TROUBLES => {
                         tracing::warn!(user = %account.user, event = %id, %error, "an event is left for later");
+                        if account.is_last_try {
+                            self.tell_of(account, address, &error).await?;
+                        }
                         left.push((address, error));
                     }
                     other => drop(other?),

@@ -39,6 +39,28 @@ impl Sync {
         Ok(())
     }
 
+    /// Has the user read why an edit does not reach Google, although it is tried again at each poll: once, so at the time of the edit.
+    pub(crate) async fn tell_of(
+        &self,
+        account: &Account,
+        address: Address,
+        error: &Error,
+    ) -> Result<(), Error> {
+        let reason = error.to_string();
+        let plan = |snapshot: &Snapshot| -> Result<Plan, Error> {
+            connected(snapshot)?;
+            let mut plan = Plan::default();
+            if let Some(record) = snapshot.records.get(address).filter(|record| record.is_dirty) {
+                let kind = IssueKind::Parked { reason: reason.clone() };
+                let issue = Issue { event: record.event.id, kind, at: record.event.updated_at };
+                plan.record_issue(&self.store, account.user, &issue)?;
+            }
+            Ok(plan)
+        };
+        self.store.mutate(account.user, Reads::at([address], []), self.clock.now(), plan).await?;
+        Ok(())
+    }
+
     /// Puts an event aside that Google refuses: it is kept here and not tried again until it changes.
     pub(crate) async fn park(
         &self,

@@ -225,7 +225,14 @@ async fn a_last_page_without_a_sync_token_ends_the_import_after_its_tries_and_ne
     world.run_last(&job).await.unwrap_err();
     assert_eq!((world.calls(LIST), world.status().await.import), (2, ImportFlag::Errored));
     world.pull().await;
-    assert_eq!(world.calls(LIST), 2, "nobody asks before somebody wants a repair");
+    assert_eq!(world.calls(LIST), 2, "nobody asks before the next poll, or before somebody wants a repair");
+    world.google.set_quirks(Quirks::default());
+    world.run(&Job::Poll { user: world.user }).await.unwrap();
+    world.run(&job).await.unwrap();
+    assert_eq!(
+        (world.titles().await, world.status().await.import),
+        (vec!["Lunch".to_owned()], ImportFlag::Completed)
+    );
 }
 
 /// 26: the fake refuses a page that is asked for in other words than the first.

@@ -88,6 +88,22 @@ async fn a_series_that_is_renamed_leaves_its_exceptions_where_they_are() {
     assert_eq!(called(&world, "Again").await, 9);
 }
 
+/// 68.
+#[tokio::test]
+async fn exceptions_that_google_drops_when_their_series_gets_other_times_and_another_rule_are_gone() {
+    let world = World::connected().await;
+    let daily = with_exceptions(&world);
+    world.import().await;
+    world.is_at_rest(9).await;
+    let at = |hour: u32| json!({"dateTime": format!("2026-11-23T{hour}:00:00-08:00"), "timeZone": "America/Los_Angeles"});
+    let weekly = json!({"recurrence": ["RRULE:FREQ=WEEKLY;COUNT=2"], "start": at(11), "end": at(12)});
+    world.edit_at_google(&daily, weekly);
+    world.pull().await;
+    world.is_at_rest(2).await;
+    world.run(&domain::Job::Import { user: world.user, is_repair: true }).await.unwrap();
+    world.is_at_rest(2).await;
+}
+
 /// 62.
 #[tokio::test]
 async fn an_occurrence_that_google_takes_out_of_the_bin_is_there_once() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::{ConnectionState, GoogleStatus, ImportFlag, ImportStatus, Job, Notice};
-use fake_google::{Fault as GoogleFault, Paging, Quirks};
+use fake_google::{Entry, Fault as GoogleFault, Paging, Quirks};
 use http::StatusCode;
 use seam::{Fault, Kind};
 use serde_json::json;
@@ -148,6 +148,14 @@ async fn a_spent_page_token_begins_the_traversal_anew() {
     world.google.expire_page_tokens();
     world.pull().await;
     assert_eq!(world.titles().await.len(), 6);
+    let asked = |entry: &Entry| {
+        let value =
+            |name: &str| entry.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Some((value("syncToken")?, value("pageToken")))
+    };
+    let lists: Vec<_> = world.google.journal().iter().filter_map(asked).collect();
+    let anew = lists.iter().rposition(|(_, page)| page.is_none()).unwrap();
+    assert!(anew > 0 && lists.iter().all(|(token, _)| *token == lists[0].0), "from the old token: {lists:?}");
 }
 
 /// 18: for a pull and for an import.

@@ -13,6 +13,7 @@ use crate::world::World;
 
 const INSERT: &str = "calendar.events.insert";
 const LIST: &str = "calendar.events.list";
+const UPDATE: &str = "calendar.events.update";
 
 /// Why and for how long a job has to wait.
 fn wait(error: &Error) -> (Pause, TimeDelta) {
@@ -278,6 +279,34 @@ async fn one_event_of_a_hundred_that_google_refuses_is_put_aside_and_the_others_
     world.google.clear_journal();
     world.push().await;
     assert_eq!(world.writes(), 0, "it is not tried again");
+}
+
+/// Scenario 38.
+#[tokio::test]
+async fn an_edit_that_is_always_stale_has_so_many_tries_is_told_to_the_user_once_and_is_sent_when_it_can_be()
+{
+    let world = World::connected().await;
+    world.import().await;
+    world.save(id(1), "Lunch").await;
+    world.push().await;
+    world.save(id(1), "Brunch").await;
+    let stale = GoogleFault::refuse(UPDATE, StatusCode::PRECONDITION_FAILED, "conditionNotMet");
+    world.google.inject(stale.times(15));
+    world.google.clear_journal();
+    let push = Job::Push { user: world.user };
+    assert!(world.run(&push).await.unwrap_err().is_retryable());
+    assert_eq!(world.calls(UPDATE), 5);
+    assert!(world.store.issues(world.user).await.unwrap().is_empty(), "there is another try");
+    for tries in [10, 15] {
+        world.run_last(&push).await.unwrap_err();
+        assert_eq!(world.calls(UPDATE), tries);
+        let issues = world.store.issues(world.user).await.unwrap();
+        let [issue] = issues.as_slice() else { panic!("{issues:?}") };
+        let IssueKind::Parked { reason } = &issue.kind else { panic!("{issue:?}") };
+        assert!(reason.contains("keeps changing at Google"), "{reason}");
+    }
+    world.run(&Job::Poll { user: world.user }).await.unwrap();
+    assert_eq!(world.at_google(&id(1).to_string())["summary"], "Brunch");
 }
 
 /// Scenario 50.
