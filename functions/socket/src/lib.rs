@@ -102,15 +102,16 @@ impl<P: Post> Sockets<P> {
         let session = self.store.session(ticket.user, ticket.session).await?;
         let admission = Admission::of_ticket(id, Some(ticket), session.as_ref(), now)?;
         self.store.connect(&hash, &admission.socket).await?;
-        self.make_room(admission.socket.user).await;
+        self.make_room(&admission.socket).await;
         Ok(())
     }
 
     /// Closes the oldest connections of a user who has too many. Looked at after the new one is noted, so that of connects at the same time the
     /// last one sees them all. It is no reason to refuse the new one that this fails: the next connect tries again.
-    async fn make_room(&self, user: UserId) {
+    async fn make_room(&self, newest: &Socket) {
+        let user = newest.user;
         let made = async {
-            let surplus = surplus(self.store.sockets(user).await?);
+            let surplus = surplus(self.store.sockets(user).await?, &newest.id);
             try_join_all(surplus.iter().map(|socket| self.end(socket))).await
         };
         if let Err(failure) = made.await {

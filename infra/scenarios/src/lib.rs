@@ -22,6 +22,6 @@ pub use browser::Browser;
 pub use events::{all_day, id, someday, timed};
 pub use google::{REDIRECT_URI, SCOPES, consent};
 pub use secrets::Leak;
-pub use socket::Socket;
+pub use socket::{Socket, answer};
 pub use stream::{EventStream, Frame, rev};
 pub use wait::eventually;

@@ -68,9 +68,7 @@ impl Socket {
     /// Says where the client is; returns what it missed.
     pub async fn hello(&mut self, cursor: Option<&str>) -> Vec<Value> {
         self.say(json!({ "type": "hello", "cursor": cursor })).await;
-        let mut frames = self.until("READY").await;
-        frames.pop();
-        frames
+        answer(&self.until("READY").await).into_iter().cloned().collect()
     }
 
     /// The next frame; the client is then where it leads.
@@ -83,8 +81,7 @@ impl Socket {
                 assert!(text.len() < FRAME_LIMIT, "a frame of {} bytes", text.len());
                 self.transcript.add(text.to_string());
                 let frame: Value = serde_json::from_str(&text).expect("a frame is JSON");
-                let leads_to = frame["cursor"].as_str().or(frame["id"].as_str());
-                self.cursor = leads_to.map(str::to_owned).or(self.cursor.take());
+                self.cursor = leads_to(&frame).map(str::to_owned).or(self.cursor.take());
                 frame
             }
             other => panic!("no frame, but {other:?}"),
@@ -128,4 +125,24 @@ impl Socket {
             Some(Ok(other)) => panic!("{other:?}"),
         }
     }
+}
+
+/// Of the frames up to a `READY` those that answer the hello: each leads to where the next one begins, and the last one to the `READY`. What was
+/// changed just before may be pushed in between.
+pub fn answer(frames: &[Value]) -> Vec<&Value> {
+    let Some((ready, frames)) = frames.split_last() else { return Vec::new() };
+    let mut at = ready["after"].as_str();
+    let mut answer = Vec::new();
+    for frame in frames.iter().rev() {
+        if at.is_some() && leads_to(frame) == at {
+            at = frame["after"].as_str();
+            answer.push(frame);
+        }
+    }
+    answer.reverse();
+    answer
+}
+
+fn leads_to(frame: &Value) -> Option<&str> {
+    frame["cursor"].as_str().or(frame["id"].as_str())
 }

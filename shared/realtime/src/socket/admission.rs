@@ -12,10 +12,11 @@ pub const LIFETIME: TimeDelta = TimeDelta::minutes(125);
 /// How many connections a user may have. A browser has one a tab; what has more leaks them, or means us ill: every change is posted to each.
 pub const LIMIT: usize = 20;
 
-/// Those of a user's connections that have to go: the oldest, beyond [`LIMIT`].
-pub fn surplus(mut sockets: Vec<Socket>) -> Vec<Socket> {
+/// Those of a user's connections that have to go: the oldest, beyond [`LIMIT`], and never the `newest`, which may be of the same second as others.
+pub fn surplus(mut sockets: Vec<Socket>, newest: &SocketId) -> Vec<Socket> {
     // All live equally long.
-    sockets.sort_by(|one, other| (other.expires_at, &other.id).cmp(&(one.expires_at, &one.id)));
+    let age = |socket: &Socket| (socket.id == *newest, socket.expires_at, socket.id.clone());
+    sockets.sort_by_key(|socket| std::cmp::Reverse(age(socket)));
     sockets.split_off(LIMIT.min(sockets.len()))
 }
 
@@ -94,22 +95,36 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_oldest_connections_go_when_there_are_too_many() {
-        let socket = |number: usize| Socket {
+    fn socket(number: usize, second: usize) -> Socket {
+        Socket {
             id: SocketId::new(format!("c{number:02}")),
             user: UserId::new([1; 12]),
             session: SessionHandle::new([9; 16]),
             epoch: "e".into(),
-            expires_at: NOW + TimeDelta::seconds(i64::try_from(number).unwrap()),
-        };
-        let surplus = |numbers: std::ops::Range<usize>| {
-            // In whatever order the table has them.
-            let sockets = surplus(numbers.rev().map(socket).collect());
-            sockets.into_iter().map(|socket| socket.id.to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(surplus(0..LIMIT), Vec::<String>::new());
-        assert_eq!(surplus(0..LIMIT + 2), ["c01", "c00"]);
+            expires_at: NOW + TimeDelta::seconds(i64::try_from(second).unwrap()),
+        }
+    }
+
+    fn surplus_of(sockets: Vec<Socket>, newest: usize) -> Vec<String> {
+        let surplus = surplus(sockets, &socket(newest, 0).id);
+        surplus.into_iter().map(|socket| socket.id.to_string()).collect()
+    }
+
+    #[test]
+    fn the_oldest_connections_go_when_there_are_too_many() {
+        // In whatever order the table has them.
+        let one_a_second = |count| (0..count).rev().map(|number| socket(number, number)).collect();
+        assert_eq!(surplus_of(one_a_second(LIMIT), LIMIT - 1), Vec::<String>::new());
+        assert_eq!(surplus_of(one_a_second(LIMIT + 2), LIMIT + 1), ["c01", "c00"]);
+    }
+
+    #[test]
+    fn a_connection_never_goes_for_its_own_sake_also_when_all_are_of_one_second() {
+        for newest in 0..LIMIT + 3 {
+            let surplus = surplus_of((0..LIMIT + 3).map(|number| socket(number, 7)).collect(), newest);
+            assert_eq!(surplus.len(), 3);
+            assert!(!surplus.contains(&format!("c{newest:02}")), "{newest}: {surplus:?}");
+        }
     }
 
     #[test]
