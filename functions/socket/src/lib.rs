@@ -6,7 +6,6 @@
 
 use auth::ticket::SocketTicket;
 use contract::socket::SocketFrame;
-use domain::UserId;
 use futures_util::future::{try_join, try_join_all, try_join3};
 use realtime::socket::{Admission, Answer, Post, PostError, Refused, Visit, surplus};
 use runtime::http::Web;
