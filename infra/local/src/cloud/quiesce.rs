@@ -20,7 +20,9 @@ impl Inner {
         let mut queues = self.queues.broker.changes();
         loop {
             let seen = (*activity.borrow_and_update(), *queues.borrow_and_update());
-            let busy = self.busy();
+            // Read once: were it asked for again below, the last one could have ended in between, and nobody would wake us.
+            let pushes = self.pending_pushes();
+            let busy = self.busy(pushes);
             // The parts are looked at one after another. Work that moved on meanwhile may have been missed, but not
             // without moving one of the counters.
             let has_moved = (self.activity.count(), *queues.borrow()) != seen;
@@ -36,13 +38,13 @@ impl Inner {
             tokio::select! {
                 _ = activity.changed() => {}
                 _ = queues.changed() => {}
-                () = self.google_idle(), if self.pending_pushes() > 0 => {}
-                () = tokio::time::sleep_until(deadline) => return Err(StillBusy(self.busy())),
+                () = self.google_idle(), if pushes > 0 => {}
+                () = tokio::time::sleep_until(deadline) => return Err(StillBusy(self.busy(self.pending_pushes()))),
             }
         }
     }
 
-    fn busy(&self) -> Vec<String> {
+    fn busy(&self, pushes: usize) -> Vec<String> {
         let mut busy = Vec::new();
         for (name, pool) in &self.pools {
             if pool.busy() > 0 {
@@ -54,8 +56,8 @@ impl Inner {
                 busy.push(format!("the stream of {} for {}", mapping.table, mapping.function));
             }
         }
-        if self.pending_pushes() > 0 {
-            busy.push(format!("{} notifications from Google", self.pending_pushes()));
+        if pushes > 0 {
+            busy.push(format!("{pushes} notifications from Google"));
         }
         let broker = &self.queues.broker;
         for queue in broker.queues().iter().filter(|queue| !self.queues.dead_letter.contains(queue)) {
