@@ -1,6 +1,8 @@
 //! What one side does arrives on the other.
 
-use fake_google::{Account, Paging};
+use std::time::Duration;
+
+use fake_google::{Account, Fault, Paging};
 use scenarios::{TestApp, all_day, id, someday, timed};
 use serde_json::{Value, json};
 
@@ -17,6 +19,8 @@ async fn connecting_imports_what_is_in_google_and_tells_how_it_goes() {
         json!({ "summary": "Trip", "start": { "date": "2026-11-20" }, "end": { "date": "2026-11-23" } });
     google.create_event(browser.email(), "primary", trip).unwrap();
     google.set_paging(Paging { at_most: Some(1), ..Paging::default() });
+    // An end takes the place of the progress before it: the stream, which looks once a second, is to find some.
+    google.inject(Fault::delay("calendar.events.list", Duration::from_secs(3)).after(1));
     browser.create(&timed(1, "Made before", "2026-11-19T09:00:00Z")).await.is(204);
     assert_eq!(browser.connection_state().await, "NOT_CONNECTED");
     let stream = browser.stream().await;
@@ -209,6 +213,8 @@ async fn a_repair_loses_nothing_and_says_when_it_is_over() {
     app.quiesce().await;
     let stream = browser.stream().await;
     stream.frame("USER_METADATA").await;
+    // Of a repair that is over before the stream has looked, it tells the end only.
+    google.inject(Fault::delay("calendar.events.list", Duration::from_secs(3)));
     assert_eq!(browser.repair_google().await.is(204).text, "");
     stream.frame("IMPORT_GCAL_START").await;
     let end = stream.frame("IMPORT_GCAL_END").await.json();
